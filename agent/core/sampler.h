@@ -1,0 +1,97 @@
+/*
+ * The kernel side as the core sees it: load, attach, filter, read records, count.
+ *
+ * Life: sampler_new (opens, probes, loads, self-tests) → sampler_set_filter → sampler_start
+ * (perf events on every online CPU, hot-plug followed) → sampler_drain, by the loop → sampler_stop →
+ * sampler_free. Nothing stays behind when the process dies: programs and maps hang on descriptors only.
+ *
+ * Kernel: perf_event_open(2), kernel/trace/bpf_trace.c, lib/maple_tree.c, include/linux/mm_types.h.
+ */
+#ifndef FLEETPROF_CORE_SAMPLER_H
+#define FLEETPROF_CORE_SAMPLER_H
+
+#include "agent/base/err.h"
+#include "agent/base/loop.h"
+
+#include <linux/types.h>
+
+#include "bpf/record.h"
+
+struct sampler;
+
+struct sampler_config {
+	uint32_t rate_hz; /* samples per second and CPU */
+	uint64_t ring_bytes; /* ring buffer for all CPUs, a power of two */
+	uint32_t max_files; /* entries of `files` */
+	uint32_t max_cgroups; /* entries of `cgroups` */
+};
+
+/* Which tasks are sampled; the rest is counted as filtered. All lists are copied. */
+enum sampler_filter_kind {
+	SAMPLER_FILTER_ALL,
+	SAMPLER_FILTER_TGIDS, /* these thread groups */
+	SAMPLER_FILTER_DESCENDANTS, /* every descendant of these thread groups, themselves left out */
+	SAMPLER_FILTER_CGROUPS, /* these cgroups (keys as in record_sample.cgroup) and all below them */
+};
+#define SAMPLER_FILTER_MAX 64
+struct sampler_filter {
+	enum sampler_filter_kind kind;
+	size_t nr;
+	uint64_t ids[SAMPLER_FILTER_MAX];
+};
+
+/* A record's parts, checked: sizes, counts, kinds and indexes are right, strings are terminated. */
+struct sampler_sample {
+	const struct record_sample *head;
+	const struct rec_map *maps; /* head->nr_maps */
+	const __u64 *kernel_words; /* head->nr_words_kernel, leaf first */
+	const __u64 *user_words; /* head->nr_words_user, leaf first */
+	const char *cgroup_path; /* "/a/b" root first, or NULL when the record carries none */
+};
+
+/* Called for each record by sampler_drain(); everything is valid during the call. */
+typedef void (*sampler_fn)(const struct sampler_sample *sample, void *userdata);
+
+/* All CPUs added up, since sampler_start(). */
+struct sampler_counts {
+	uint64_t expected; /* Σ Δ(perf fd count) / period, from outside BPF */
+	uint64_t runs; /* missed = expected - runs */
+	uint64_t missed;
+	uint64_t bpf[COUNTER_NR];
+	uint64_t malformed; /* records that the wall refused; a bug, never seen */
+	uint64_t received; /* records handed out */
+};
+
+int sampler_new(struct sampler **ret, struct loop *loop, const struct sampler_config *config,
+		sampler_fn fn, void *userdata, struct err *err);
+struct sampler *sampler_free(struct sampler *sampler);
+DEFINE_CLEANUP(struct sampler *, sampler_free)
+
+int sampler_set_filter(struct sampler *sampler, const struct sampler_filter *filter,
+		       struct err *err);
+int sampler_start(struct sampler *sampler, struct err *err);
+int sampler_stop(struct sampler *sampler); /* detaches; then drains what is in the ring */
+
+/* Hands out what is in the ring; also done by the loop, on a timer and when a new mapping wakes it. */
+int sampler_drain(struct sampler *sampler);
+
+/* Announces a file revision's id: from now on its frames come as FRAME_FILE words. */
+int sampler_set_file(struct sampler *sampler, const struct rec_map *identity, uint32_t file_id);
+
+/* Says that the path of this cgroup is known; records stop carrying it. */
+int sampler_set_cgroup(struct sampler *sampler, uint64_t cgroup);
+
+int sampler_read_counts(struct sampler *sampler, struct sampler_counts *ret);
+
+/*
+ * The identity of the file behind fd, as our own walk sees it: maps one page of it executable and lets the
+ * self-test program read that mapping. This is how a descriptor is bound to a record's mapping.
+ */
+int sampler_identify(struct sampler *sampler, int fd, struct rec_map *ret);
+
+/* Bytes of kernel memory that the maps take, by their own fdinfo ("memlock"). */
+int sampler_map_bytes(struct sampler *sampler, uint64_t *ret);
+
+uint64_t sampler_period_ns(const struct sampler *sampler);
+
+#endif

@@ -1,0 +1,63 @@
+/*
+ * The core's end of the opener: asks for a file of another process, gets a descriptor or an errno.
+ *
+ * The opener is the only process that looks into others' /proc. A file system that stalls costs one
+ * of its workers, never the caller: an answer comes within the deadline, -ETIMEDOUT then.
+ * An opener that dies is started again; requests under way are answered with -ECONNRESET.
+ *
+ * Wire format: proto/openwire.h.
+ */
+#ifndef FLEETPROF_OPENER_CLIENT_H
+#define FLEETPROF_OPENER_CLIENT_H
+
+#include "agent/base/err.h"
+#include "agent/base/loop.h"
+
+#include <stdint.h>
+
+struct openclient;
+
+struct openclient_config {
+	const char *helper; /* path of fleetprof-opener */
+	uint32_t deadline_ms; /* per request, 2000 */
+};
+
+int openclient_new(struct openclient **ret, struct loop *loop,
+		   const struct openclient_config *config, struct err *err);
+struct openclient *openclient_free(struct openclient *client);
+DEFINE_CLEANUP(struct openclient *, openclient_free)
+
+int openclient_pid(const struct openclient *client);
+
+/*
+ * fd: an O_RDONLY | O_CLOEXEC descriptor of a regular file that the callback owns, or a negative
+ * errno: -ENOENT or -ESRCH (gone), -EACCES, -ETIMEDOUT, -EINVAL (not a regular file), -ECONNRESET.
+ */
+typedef void (*openclient_fn)(int fd, void *userdata);
+
+/*
+ * The file mapped at [start, end) of process tgid, by /proc/TGID/map_files/START-END. Falls back to
+ * /proc/TGID/exe's file when map_files is refused and path is "". start_boot_ns: the process's start time,
+ * checked before and after (0: not checked), so that a reused pid gives -ESRCH.
+ * dev: s_dev of the file (0: unknown), so that at most one worker waits for one such FUSE or network superblock.
+ */
+struct openclient_mapping {
+	uint32_t tgid;
+	uint64_t start_boot_ns;
+	uint64_t start, end;
+	uint32_t dev, s_magic;
+};
+int openclient_mapping(struct openclient *client, const struct openclient_mapping *mapping,
+		       openclient_fn fn, void *userdata);
+
+/* The file `path` inside the root directory of process tgid (openat2, RESOLVE_IN_ROOT, no magic links). */
+int openclient_in_root(struct openclient *client, uint32_t tgid, uint64_t start_boot_ns,
+		       const char *path, openclient_fn fn, void *userdata);
+
+/* /proc/TGID/mountinfo or /proc/TGID/cgroup: the only two files below /proc that it hands out by name. */
+int openclient_proc(struct openclient *client, uint32_t tgid, const char *name, openclient_fn fn,
+		    void *userdata);
+
+size_t openclient_pending(const struct openclient *client);
+
+#endif

@@ -1,0 +1,94 @@
+/*
+ * The core's end of the symbolizer: starts the supervisor, sends requests, hands out checked answers.
+ *
+ * Every answer comes from a process that parsed hostile bytes; the client checks sizes, counts,
+ * offsets and UTF-8 before a callback sees it. A supervisor that dies is started again; requests that
+ * were under way are answered with SYMCLIENT_LOST, once, and may be repeated by the caller.
+ *
+ * Wire format: proto/symwire.h.
+ */
+#ifndef FLEETPROF_SYMBOLIZER_CLIENT_H
+#define FLEETPROF_SYMBOLIZER_CLIENT_H
+
+#include "agent/base/loop.h"
+#include "symbolizer/symbolizer.h"
+
+struct symclient;
+
+struct symclient_config {
+	const char *helper; /* path of fleetprof-symbolizer */
+	uint32_t uid, gid; /* the supervisor's own user, 0: leave */
+	uint32_t max_children; /* alive at once, 1…4 */
+	uint64_t child_memory; /* RLIMIT_DATA of each child, bytes */
+	uint32_t deadline_ms; /* of each request, in a child */
+};
+
+int symclient_new(struct symclient **ret, struct loop *loop, const struct symclient_config *config,
+		  struct err *err);
+struct symclient *symclient_free(
+	struct symclient *client); /* outstanding requests are answered LOST */
+DEFINE_CLEANUP(struct symclient *, symclient_free)
+
+/* Pid of the supervisor, for accounting; 0 while it is down. */
+int symclient_pid(const struct symclient *client);
+
+enum symclient_status {
+	SYMCLIENT_OK = 0,
+	SYMCLIENT_NOT_ELF, /* nothing to be had from this file */
+	SYMCLIENT_BROKEN, /* malformed */
+	SYMCLIENT_TIMEOUT, /* over its deadline; the child was killed */
+	SYMCLIENT_CRASHED, /* the child died, or ran out of its memory */
+	SYMCLIENT_QUARANTINED, /* killed its child twice before: not tried any more */
+	SYMCLIENT_FILE_CHANGED, /* truncated or rewritten while it was read */
+	SYMCLIENT_LOST, /* the supervisor died, or the client is being freed */
+};
+
+enum symclient_priority { SYMCLIENT_SMALL_TABLES = 0, SYMCLIENT_NAMES = 1, SYMCLIENT_BIG = 2 };
+
+/*
+ * A file revision as the core knows it; the supervisor keeps one child per key warm.
+ * key: the core's file id, never reused within a run. owner: hash of the owner, for the kill budget.
+ */
+struct symclient_file {
+	uint64_t key;
+	uint64_t owner;
+	int fd; /* duplicated by the call */
+};
+
+/* result is NULL unless status is OK, and valid during the call. */
+typedef void (*symclient_frames_fn)(enum symclient_status status,
+				    const struct symbolizer_result *result, void *userdata);
+typedef void (*symclient_identity_fn)(enum symclient_status status,
+				      const struct symbolizer_identity *identity, void *userdata);
+
+/* offsets: file offsets, ascending. Long lists are split; the callback is called once, with all. */
+int symclient_frames(struct symclient *client, const struct symclient_file *file,
+		     enum symclient_priority priority, const uint64_t *offsets, size_t nr,
+		     symclient_frames_fn fn, void *userdata);
+
+int symclient_identity(struct symclient *client, const struct symclient_file *file,
+		       symclient_identity_fn fn, void *userdata);
+
+/* addresses: kernel addresses, ascending. kallsyms_fd: an open /proc/kallsyms, or a memfd of it. */
+int symclient_kernel(struct symclient *client, int kallsyms_fd, const uint64_t *addresses,
+		     size_t nr, symclient_frames_fn fn, void *userdata);
+
+/*
+ * Names and image of a container from a runtime's own metadata file (Docker's config.v2.json,
+ * podman's and containers/storage's containers.json, an OCI bundle's config.json).
+ * Strings are "" if absent, valid during the call.
+ */
+struct symclient_container {
+	const char *id, *name, *image;
+	const char *pod, *namespace, *container; /* Kubernetes' own, from labels or annotations */
+};
+typedef void (*symclient_containers_fn)(enum symclient_status status,
+					const struct symclient_container *containers, size_t nr,
+					void *userdata);
+int symclient_containers(struct symclient *client, const struct symclient_file *file,
+			 symclient_containers_fn fn, void *userdata);
+
+/* Requests that have no answer yet. */
+size_t symclient_pending(const struct symclient *client);
+
+#endif

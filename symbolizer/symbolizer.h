@@ -1,0 +1,118 @@
+/*
+ * The symbolizer as a library: from an open ELF file to functions, lines and inline chains.
+ *
+ * Nothing here opens a file by name: every input is a descriptor that the caller opened and checked.
+ * The library parses hostile bytes and is meant to run in the sandbox of symbolizer/sandbox.h.
+ *
+ * Formats: ELF (gABI 4.1), DWARF 4 and 5 (dwarfstd.org), .symtab/.dynsym.
+ */
+#ifndef FLEETPROF_SYMBOLIZER_SYMBOLIZER_H
+#define FLEETPROF_SYMBOLIZER_SYMBOLIZER_H
+
+#include "agent/base/cleanup.h"
+#include "agent/base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* One function of the answer for an address. Strings belong to the result and are never NULL. */
+struct symbolizer_frame {
+	const char *name; /* demangled; never empty */
+	const char *system_name; /* the linker's name */
+	const char *file; /* source path, "" if unknown */
+	uint32_t
+		line; /* line executed (or of the call, for a frame with inlined callees); 0: unknown */
+	uint32_t column;
+	uint32_t start_line; /* where the function is declared; 0: unknown */
+	bool inlined; /* inlined into the next frame of the same address */
+};
+
+/* Where an address's answer came from, best first. */
+enum symbolizer_source {
+	SYMBOLIZER_NONE = 0, /* no name: the caller falls back to file and address */
+	SYMBOLIZER_SYMTAB, /* name only */
+	SYMBOLIZER_DWARF, /* name, line, inlined functions */
+	SYMBOLIZER_GOPCLNTAB,
+	SYMBOLIZER_PERF_MAP,
+	SYMBOLIZER_KALLSYMS,
+};
+
+struct symbolizer_answer {
+	uint32_t first_frame; /* index into frames; innermost inlined function first */
+	uint32_t nr_frames; /* 0 with SYMBOLIZER_NONE */
+	uint64_t vaddr; /* the address in the ELF's own space, for a normalized pprof location */
+	enum symbolizer_source source;
+};
+
+struct symbolizer_result {
+	struct symbolizer_answer *answers; /* one per address asked, in the order asked */
+	size_t nr_answers;
+	struct symbolizer_frame *frames;
+	size_t nr_frames;
+	void *owner; /* private: the strings' memory */
+};
+#define SYMBOLIZER_RESULT_NULL ((struct symbolizer_result) { .answers = NULL })
+void symbolizer_result_deinit(struct symbolizer_result *result);
+DEFINE_CLEANUP_EMBEDDED(struct symbolizer_result, symbolizer_result_deinit)
+
+/* Where addresses come from. */
+enum symbolizer_space {
+	SYMBOLIZER_FILE_OFFSET, /* byte offsets into the file, as in FRAME_FILE words */
+	SYMBOLIZER_VADDR, /* addresses of the ELF's own space, as addr2line takes them */
+};
+
+enum symbolizer_build_id_kind {
+	SYMBOLIZER_BUILD_ID_NONE,
+	SYMBOLIZER_BUILD_ID_GNU,
+	SYMBOLIZER_BUILD_ID_GO
+};
+
+#define SYMBOLIZER_BUILD_ID_MAX 128
+
+struct symbolizer_identity {
+	enum symbolizer_build_id_kind build_id_kind;
+	uint32_t build_id_len;
+	uint8_t build_id[SYMBOLIZER_BUILD_ID_MAX]; /* GNU: raw bytes; Go: the text */
+	uint16_t elf_type, elf_machine; /* ET_…, EM_… */
+	bool has_symtab, has_dwarf, has_debuglink;
+};
+
+/* How demangled names look. */
+enum symbolizer_demangle {
+	SYMBOLIZER_DEMANGLE_FULL,
+	SYMBOLIZER_DEMANGLE_SHORT,
+	SYMBOLIZER_DEMANGLE_NONE
+};
+
+struct symbolizer_file;
+
+/*
+ * Reads the ELF behind fd (kept open by the caller as long as the file lives).
+ * Returns 0, SYMBOLIZER_E_NOT_ELF, SYMBOLIZER_E_BROKEN (err says what), or -errno.
+ */
+enum { SYMBOLIZER_E_NOT_ELF = 1, SYMBOLIZER_E_BROKEN = 2 };
+int symbolizer_file_new(struct symbolizer_file **ret, int fd, struct err *err);
+struct symbolizer_file *symbolizer_file_free(struct symbolizer_file *file);
+DEFINE_CLEANUP(struct symbolizer_file *, symbolizer_file_free)
+
+void symbolizer_file_identity(const struct symbolizer_file *file, struct symbolizer_identity *ret);
+
+void symbolizer_file_set_demangle(struct symbolizer_file *file, enum symbolizer_demangle how);
+
+/*
+ * Names nr addresses. Any order; sorted is fastest: work is batched by compilation unit.
+ * An address that cannot be named is an answer with SYMBOLIZER_NONE, not an error.
+ */
+int symbolizer_file_frames(struct symbolizer_file *file, enum symbolizer_space space,
+			   const uint64_t *addresses, size_t nr, struct symbolizer_result *ret);
+
+/* As above for kernel addresses, from the text of /proc/kallsyms (modules and BPF programs too). */
+struct symbolizer_kallsyms;
+int symbolizer_kallsyms_new(struct symbolizer_kallsyms **ret, int fd, struct err *err);
+struct symbolizer_kallsyms *symbolizer_kallsyms_free(struct symbolizer_kallsyms *k);
+DEFINE_CLEANUP(struct symbolizer_kallsyms *, symbolizer_kallsyms_free)
+int symbolizer_kallsyms_frames(struct symbolizer_kallsyms *k, const uint64_t *addresses, size_t nr,
+			       struct symbolizer_result *ret);
+
+#endif
