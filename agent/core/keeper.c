@@ -1,0 +1,414 @@
+/* The keeper: starts helpers and writes files for a core without privileges. */
+#include "agent/core/keeper.h"
+#include "agent/base/log.h"
+#include "agent/core/output_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+enum verb { VERB_SPAWN_OPENER = 1, VERB_SPAWN_SYMBOLIZER, VERB_WRITE };
+
+struct request {
+	uint32_t verb;
+	uint32_t output;
+};
+
+struct reply {
+	int32_t result; /* pid, 0, KEEPER_E_ELSEWHERE or -errno */
+	char path[PATH_MAX];
+};
+
+struct keeper {
+	int socket; /* to the keeper */
+	int run_fd, status_fd;
+	pid_t command_parent;
+};
+
+/* The keeper's own side. */
+struct keeping {
+	const struct keeper_config *config;
+	int socket, signal_fd;
+	pid_t core;
+};
+
+static int send_with_fd(int socket, const void *data, size_t len, int fd)
+{
+	char control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec iov = { .iov_base = (void *)data, .iov_len = len };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (fd >= 0) {
+		struct cmsghdr *cmsg;
+
+		msg.msg_control = control;
+		msg.msg_controllen = sizeof(control);
+		cmsg = CMSG_FIRSTHDR(&msg);
+		cmsg->cmsg_level = SOL_SOCKET;
+		cmsg->cmsg_type = SCM_RIGHTS;
+		cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(cmsg), &fd, sizeof(int));
+	}
+	return sendmsg(socket, &msg, MSG_NOSIGNAL) < 0 ? err_last() : 0;
+}
+
+static ssize_t receive_with_fd(int socket, void *data, size_t len, int *ret_fd)
+{
+	char control[CMSG_SPACE(sizeof(int))];
+	struct iovec iov = { .iov_base = data, .iov_len = len };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control,
+			      .msg_controllen = sizeof(control) };
+	ssize_t n = recvmsg(socket, &msg, MSG_CMSG_CLOEXEC);
+	struct cmsghdr *cmsg = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
+
+	*ret_fd = -1;
+	if (cmsg && cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_RIGHTS)
+		memcpy(ret_fd, CMSG_DATA(cmsg), sizeof(int));
+	return n;
+}
+
+static void unblock_signals(void)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* The helpers take their end of the socket as descriptor 3 and give up by themselves what they do not need. */
+static int spawn(const char *program, const char *verb, int fd)
+{
+	pid_t parent = getpid(), pid = fork();
+
+	if (pid < 0)
+		return err_last();
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(1);
+	unblock_signals();
+	if (fd != 3 && dup2(fd, 3) < 0)
+		_exit(1);
+	if (fcntl(3, F_SETFD, 0) < 0 || close_range(4, ~0u, 0) < 0)
+		_exit(1);
+	execl(program, program, verb, "3", (char *)NULL);
+	_exit(127);
+}
+
+static int keep_write(const struct keeping *k, uint32_t index, int fd, char *ret_path)
+{
+	int r;
+
+	if (index >= k->config->nr_outputs || fd < 0)
+		return -EINVAL;
+	r = output_file_write(k->config->outputs[index], fd);
+	if (r == -ENOSPC || r == -EDQUOT || r == -EROFS)
+		r = output_file_write_elsewhere(k->config->outputs[index], fd, ret_path)
+			    ? r
+			    : KEEPER_E_ELSEWHERE;
+	return r;
+}
+
+/* One request; false when the core is gone. */
+static bool serve(const struct keeping *k)
+{
+	struct reply reply = { .result = -EINVAL };
+	struct request request;
+	_cleanup_(closep) int fd = -1;
+	ssize_t n = receive_with_fd(k->socket, &request, sizeof(request), &fd);
+
+	if (n <= 0)
+		return false;
+	if (n == sizeof(request) && request.verb == VERB_WRITE)
+		reply.result = keep_write(k, request.output, fd, reply.path);
+	else if (n == sizeof(request) && fd >= 0 && request.verb == VERB_SPAWN_OPENER)
+		reply.result = spawn(k->config->opener, "--serve", fd);
+	else if (n == sizeof(request) && fd >= 0 && request.verb == VERB_SPAWN_SYMBOLIZER)
+		reply.result = spawn(k->config->symbolizer, "--supervisor", fd);
+	return send_with_fd(k->socket, &reply, sizeof(reply), -1) == 0;
+}
+
+/* Reaps; true when the core itself has ended. */
+static bool reap(const struct keeping *k, int *ret_status)
+{
+	int status;
+	pid_t pid;
+	bool ended = false;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid == k->core) {
+			*ret_status = status;
+			ended = true;
+		}
+	}
+	return ended;
+}
+
+static bool on_signal(const struct keeping *k, int *ret_status)
+{
+	struct signalfd_siginfo info;
+
+	if (read(k->signal_fd, &info, sizeof(info)) != sizeof(info))
+		return false;
+	if (info.ssi_signo == SIGCHLD)
+		return reap(k, ret_status);
+	/* The terminal's own signals reach the core too; those sent to us alone are passed on. */
+	if (info.ssi_code <= 0)
+		kill(k->core, (int)info.ssi_signo);
+	return false;
+}
+
+static __attribute__((noreturn)) void keep(const struct keeping *k)
+{
+	struct pollfd fds[] = { { .fd = k->socket, .events = POLLIN },
+				{ .fd = k->signal_fd, .events = POLLIN } };
+	int status = 0;
+	bool ended = false;
+
+	prctl(PR_SET_NAME, "fleetprof-keep");
+	while (!ended) {
+		if (poll(fds, ARRAY_SIZE(fds), -1) < 0 && errno != EINTR)
+			_exit(1);
+		if (fds[1].revents)
+			ended = on_signal(k, &status);
+		if (fds[0].revents && !serve(k))
+			fds[0].fd = -1; /* the core is ending; its status comes by SIGCHLD */
+	}
+	if (WIFSIGNALED(status)) {
+		log_error("the core was killed by signal %d; nothing was written",
+			  WTERMSIG(status));
+		_exit(128 + WTERMSIG(status));
+	}
+	_exit(WEXITSTATUS(status));
+}
+
+/* Waits for the word to start, runs the command as its own child, and reports its wait status. */
+static __attribute__((noreturn)) void command_parent(char **command, int run_fd, int status_fd)
+{
+	int status = 127 << 8;
+	pid_t pid, ended;
+	char go;
+
+	prctl(PR_SET_NAME, "fleetprof-run");
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	unblock_signals();
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	if (read(run_fd, &go, 1) != 1)
+		_exit(0);
+	pid = fork();
+	if (!pid) {
+		signal(SIGINT, SIG_DFL);
+		signal(SIGTERM, SIG_DFL);
+		execvp(command[0], command);
+		log_error("cannot run %s: %s", command[0], err_str(err_last()));
+		_exit(errno == ENOENT ? 127 : 126);
+	}
+	for (;;) {
+		/* A byte more is the word to end the command; end of file says that nobody waits. */
+		struct pollfd fd = { .fd = run_fd, .events = POLLIN };
+
+		if (poll(&fd, 1, 50) > 0) {
+			kill(pid, SIGTERM);
+			run_fd = -1;
+		}
+		ended = waitpid(-1, &status, WNOHANG);
+		if (ended == pid || (ended < 0 && errno != EINTR))
+			break;
+	}
+	if (write(status_fd, &status, sizeof(status)) < 0)
+		_exit(1);
+	_exit(0);
+}
+
+static int start_command(struct keeper *k, const struct keeper_config *config)
+{
+	int run[2], status[2];
+
+	if (!config->command)
+		return 0;
+	if (pipe2(run, O_CLOEXEC) < 0)
+		return err_last();
+	if (pipe2(status, O_CLOEXEC) < 0) {
+		int r = err_last();
+
+		close(run[0]);
+		close(run[1]);
+		return r;
+	}
+	k->command_parent = fork();
+	if (k->command_parent < 0)
+		return err_last();
+	if (!k->command_parent) {
+		close(run[1]);
+		close(status[0]);
+		command_parent(config->command, run[0], status[1]);
+	}
+	close(run[0]);
+	close(status[1]);
+	k->run_fd = run[1];
+	k->status_fd = status[0];
+	return 0;
+}
+
+static int block_signals(int *ret_fd)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGQUIT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	*ret_fd = signalfd(-1, &set, SFD_CLOEXEC);
+	return *ret_fd < 0 ? err_last() : 0;
+}
+
+static int split_process(struct keeper *k, const struct keeper_config *config)
+{
+	struct keeping keeping = { .config = config };
+	int pair[2], r;
+	pid_t parent = getpid();
+
+	r = block_signals(&keeping.signal_fd);
+	if (r < 0)
+		return r;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_last();
+	keeping.core = fork();
+	if (keeping.core < 0)
+		return err_last();
+	if (keeping.core) {
+		close(pair[1]);
+		close_fd(k->run_fd);
+		close_fd(k->status_fd);
+		keeping.socket = pair[0];
+		keep(&keeping);
+	}
+	close(pair[0]);
+	close(keeping.signal_fd);
+	/* A killed keeper ends the recording, which then writes its files itself as far as it may. */
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != parent)
+		return -ESRCH;
+	k->socket = pair[1];
+	unblock_signals();
+	return 0;
+}
+
+int keeper_start(struct keeper **ret, const struct keeper_config *config, struct err *err)
+{
+	_cleanup_(keeper_freep) struct keeper *k = calloc(1, sizeof(*k));
+	int r;
+
+	if (!k)
+		return -ENOMEM;
+	k->socket = k->run_fd = k->status_fd = -1;
+	r = start_command(k, config);
+	if (!r)
+		r = split_process(k, config);
+	if (r)
+		return err_errno(err, r, "cannot start the keeper process");
+	*ret = TAKE_PTR(k);
+	return 0;
+}
+
+struct keeper *keeper_free(struct keeper *k)
+{
+	if (!k)
+		return NULL;
+	close_fd(k->socket);
+	close_fd(k->run_fd);
+	close_fd(k->status_fd);
+	free(k);
+	return NULL;
+}
+
+static int ask(struct keeper *k, const struct request *request, int fd, struct reply *ret)
+{
+	int no_fd, r;
+	ssize_t n;
+
+	r = send_with_fd(k->socket, request, sizeof(*request), fd);
+	if (r < 0)
+		return r;
+	n = receive_with_fd(k->socket, ret, sizeof(*ret), &no_fd);
+	close_fd(no_fd);
+	return n == sizeof(*ret) ? 0 : -ECONNRESET;
+}
+
+static int ask_for_helper(struct keeper *k, enum verb verb, int fd, pid_t *ret_pid)
+{
+	struct request request = { .verb = verb };
+	struct reply reply;
+	int r = ask(k, &request, fd, &reply);
+
+	close_fd(fd);
+	if (r < 0)
+		return r;
+	if (reply.result < 0)
+		return reply.result;
+	*ret_pid = reply.result;
+	return 0;
+}
+
+int keeper_spawn_opener(int socket_fd, pid_t *ret_pid, void *keeper)
+{
+	return ask_for_helper(keeper, VERB_SPAWN_OPENER, socket_fd, ret_pid);
+}
+
+int keeper_spawn_symbolizer(int socket_fd, pid_t *ret_pid, void *keeper)
+{
+	return ask_for_helper(keeper, VERB_SPAWN_SYMBOLIZER, socket_fd, ret_pid);
+}
+
+int keeper_write(struct keeper *k, size_t index, int data_fd, char *ret_path)
+{
+	struct request request = { .verb = VERB_WRITE, .output = (uint32_t)index };
+	struct reply reply;
+	int r = ask(k, &request, data_fd, &reply);
+
+	if (r < 0)
+		return r;
+	reply.path[sizeof(reply.path) - 1] = '\0';
+	memcpy(ret_path, reply.path, sizeof(reply.path));
+	return reply.result;
+}
+
+pid_t keeper_command_parent(const struct keeper *k)
+{
+	return k->command_parent;
+}
+
+int keeper_run_command(struct keeper *k)
+{
+	return write(k->run_fd, "", 1) == 1 ? 0 : err_last();
+}
+
+int keeper_command_fd(const struct keeper *k)
+{
+	return k->status_fd;
+}
+
+int keeper_command_status(struct keeper *k, int *ret_status)
+{
+	return read(k->status_fd, ret_status, sizeof(*ret_status)) == sizeof(*ret_status) ? 0
+											  : -EIO;
+}
+
+void keeper_stop_command(struct keeper *k)
+{
+	k->run_fd = close_fd(k->run_fd);
+}

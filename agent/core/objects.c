@@ -1,0 +1,257 @@
+/* The mapped files. */
+#include "agent/core/objects.h"
+#include "agent/base/hashmap.h"
+#include "agent/base/log.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+/*
+ * A process that lives some milliseconds is often gone when its file is opened; the next process of that file
+ * is another chance. After this many the id is announced all the same, and the file stays without names.
+ */
+#define ATTEMPTS_MAX 64
+/* Requests under way at once: more would only wait in the opener while their processes exit. */
+#define OPENING_MAX 512
+
+struct identity_key {
+	uint64_t ino, ctime_ns, size;
+	uint32_t dev, gen;
+};
+
+struct objects {
+	struct sampler *sampler;
+	struct openclient *opener;
+	struct symclient *symbolizer;
+	struct hashmap *by_identity; /* struct identity_key → struct object * */
+	struct object **by_id; /* [max + 1], index 0 unused */
+	size_t max;
+	uint64_t refused, mismatches;
+};
+
+static struct identity_key key_of(const struct rec_map *map)
+{
+	return (struct identity_key) { .ino = map->ino,
+				       .ctime_ns = map->ctime_ns,
+				       .size = 0,
+				       .dev = map->dev,
+				       .gen = map->gen };
+}
+
+int objects_new(struct objects **ret, struct sampler *sampler, struct openclient *opener,
+		struct symclient *symbolizer, size_t max)
+{
+	_cleanup_(objects_freep) struct objects *o = calloc(1, sizeof(*o));
+	int r;
+
+	if (!o)
+		return -ENOMEM;
+	o->sampler = sampler;
+	o->opener = opener;
+	o->symbolizer = symbolizer;
+	o->max = MIN(max, (size_t)FRAME_FILE_ID_MAX);
+	o->by_id = calloc(o->max + 1, sizeof(*o->by_id));
+	if (!o->by_id)
+		return -ENOMEM;
+	r = hashmap_new(&o->by_identity, sizeof(struct identity_key), sizeof(struct object *),
+			o->max);
+	if (r)
+		return r;
+	*ret = TAKE_PTR(o);
+	return 0;
+}
+
+static struct object *object_free(struct object *object)
+{
+	if (!object)
+		return NULL;
+	close_fd(object->fd);
+	free(object->path);
+	free(object);
+	return NULL;
+}
+
+struct objects *objects_free(struct objects *o)
+{
+	if (!o)
+		return NULL;
+	for (size_t i = 0; o->by_id && i <= o->max; i++)
+		object_free(o->by_id[i]);
+	free(o->by_id);
+	hashmap_free(o->by_identity);
+	free(o);
+	return NULL;
+}
+
+static void announce(struct object *object)
+{
+	int r;
+
+	if (object->announced)
+		return;
+	r = sampler_set_file(object->objects->sampler, &object->identity, object->id);
+	if (r < 0)
+		log_debug("cannot number %s: %s", object->identity.name, err_str(r));
+	else
+		object->announced = true;
+}
+
+static void on_identity(enum symclient_status status, const struct symbolizer_identity *identity,
+			void *userdata)
+{
+	struct object *object = userdata;
+
+	if (status != SYMCLIENT_OK)
+		return;
+	object->elf = *identity;
+	object->elf_known = true;
+}
+
+/* The path that the kernel gives for a descriptor: in our mount namespace's view, " (deleted)" kept. */
+static char *path_of(int fd)
+{
+	char link[32], path[PATH_MAX];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, sizeof(path) - 1);
+	return n < 0 ? NULL : strndup(path, (size_t)n);
+}
+
+/* Is fd really the file revision that was mapped? Asked of the kernel side, below any overlay. */
+static bool is_file_of(struct object *object, int fd)
+{
+	struct rec_map map;
+	struct identity_key a = key_of(&object->identity), b;
+
+	if (sampler_identify(object->objects->sampler, fd, &map) < 0)
+		return false;
+	b = key_of(&map);
+	return !memcmp(&a, &b, sizeof(a));
+}
+
+static void on_open(int fd, void *userdata)
+{
+	_cleanup_(closep) int owned = fd;
+	struct object *object = userdata;
+	struct symclient_file file = { .key = object->id, .owner = object->owner };
+
+	object->opening = false;
+	if (fd < 0) {
+		log_debug("cannot open %s: %s", object->identity.name, err_str(fd));
+		if (object->attempts >= ATTEMPTS_MAX)
+			announce(object);
+		return;
+	}
+	if (!is_file_of(object, fd)) {
+		object->objects->mismatches++;
+		if (object->attempts >= ATTEMPTS_MAX)
+			announce(object);
+		return;
+	}
+	object->path = path_of(fd);
+	object->fd = file.fd = TAKE_FD(owned);
+	announce(object);
+	if (symclient_identity(object->objects->symbolizer, &file, on_identity, object) < 0)
+		log_debug("cannot ask for the identity of %s", object->identity.name);
+}
+
+static void want_file(struct object *object, const struct rec_map *map,
+		      const struct record_sample *head)
+{
+	struct openclient_mapping mapping = {
+		.tgid = head->tgid,
+		.start_boot_ns = head->start_boot_ns,
+		.start = map->start,
+		.end = map->end,
+		.dev = map->dev,
+		.s_magic = map->s_magic,
+	};
+
+	if (object->fd >= 0 || object->opening || object->attempts >= ATTEMPTS_MAX ||
+	    openclient_pending(object->objects->opener) >= OPENING_MAX)
+		return;
+	object->attempts++;
+	object->opening = true;
+	if (openclient_mapping(object->objects->opener, &mapping, on_open, object) < 0)
+		object->opening = false;
+}
+
+/* The object of a mapping; a new one when it was never seen; NULL when the table is full. */
+static struct object *see(struct objects *o, const struct rec_map *map, uint64_t owner)
+{
+	struct identity_key key = key_of(map);
+	struct object *object;
+	void *value;
+	bool is_new;
+
+	if (hashmap_put(o->by_identity, &key, &value, &is_new))
+		return NULL;
+	if (!is_new)
+		return *(struct object **)value;
+	object = calloc(1, sizeof(*object));
+	if (!object) {
+		hashmap_remove(o->by_identity, &key);
+		return NULL;
+	}
+	*(struct object **)value = object;
+	object->objects = o;
+	object->id = (uint32_t)hashmap_count(o->by_identity);
+	object->identity = *map;
+	object->fd = -1;
+	object->owner = owner;
+	o->by_id[object->id] = object;
+	return object;
+}
+
+static uint64_t translate(struct objects *o, uint64_t word, struct object *const *maps)
+{
+	const struct object *object;
+
+	if (FRAME_KIND(word) != FRAME_RECMAP)
+		return word;
+	object = maps[FRAME_RECMAP_INDEX(word)];
+	if (!object) {
+		o->refused++;
+		return FRAME_MAKE_FILE(0, 0);
+	}
+	return FRAME_MAKE_FILE(object->id, word & FRAME_RECMAP_OFFSET_MASK);
+}
+
+size_t objects_translate(struct objects *o, const struct sampler_sample *sample, uint64_t owner,
+			 uint64_t *out)
+{
+	const struct record_sample *head = sample->head;
+	struct object *maps[RECORD_MAX_MAPS];
+	size_t n = 0;
+
+	for (size_t i = 0; i < head->nr_maps; i++) {
+		maps[i] = see(o, &sample->maps[i], owner);
+		if (maps[i])
+			want_file(maps[i], &sample->maps[i], head);
+	}
+	for (size_t i = 0; i < head->nr_words_kernel; i++)
+		out[n++] = sample->kernel_words[i];
+	for (size_t i = 0; i < head->nr_words_user; i++)
+		out[n++] = translate(o, sample->user_words[i], maps);
+	return n;
+}
+
+const struct object *objects_get(const struct objects *o, uint32_t id)
+{
+	return id <= o->max ? o->by_id[id] : NULL;
+}
+
+void objects_counts(const struct objects *o, struct objects_counts *ret)
+{
+	*ret = (struct objects_counts) { .seen = hashmap_count(o->by_identity),
+					 .refused = o->refused,
+					 .mismatches = o->mismatches };
+	for (size_t i = 1; i <= ret->seen; i++) {
+		if (o->by_id[i]->fd >= 0)
+			ret->opened++;
+		else
+			ret->unopened++;
+	}
+}

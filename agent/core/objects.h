@@ -1,0 +1,54 @@
+/*
+ * The mapped files: identity of a file revision → file id, descriptor, build ID.
+ *
+ * A file that is seen for the first time is opened at once, through the opener, while the process that maps it
+ * is still there; its id is announced to the kernel side when the descriptor is ours, so that until then every
+ * record that touches the file brings another chance to open it.
+ */
+#ifndef FLEETPROF_CORE_OBJECTS_H
+#define FLEETPROF_CORE_OBJECTS_H
+
+#include "agent/core/sampler.h"
+#include "agent/opener/client.h"
+#include "symbolizer/client.h"
+
+struct objects;
+
+struct object {
+	uint32_t id; /* file id of FRAME_FILE words; from 1 */
+	struct rec_map identity; /* its mapping as first seen */
+	int fd; /* -1: could not be opened (yet) */
+	char *path; /* of the descriptor, in our view; NULL while unopened */
+	bool elf_known; /* elf is valid */
+	struct symbolizer_identity elf;
+	uint64_t owner; /* hash of the owner that first mapped it, for the symbolizer's budgets */
+	/* private to objects.c */
+	struct objects *objects;
+	unsigned int attempts;
+	bool opening, announced;
+};
+
+struct objects_counts {
+	size_t seen, opened, unopened; /* files */
+	uint64_t refused; /* frames whose file found no place in the table */
+	uint64_t mismatches; /* descriptors that turned out to be another file */
+};
+
+int objects_new(struct objects **ret, struct sampler *sampler, struct openclient *opener,
+		struct symclient *symbolizer, size_t max);
+struct objects *objects_free(struct objects *objects);
+DEFINE_CLEANUP(struct objects *, objects_free)
+
+/*
+ * Turns a sample's words into words without RECMAP: kernel part first, then user part, leaf first.
+ * out holds RECORD_MAX_WORDS; returns the number of words. owner is passed on to new objects.
+ */
+size_t objects_translate(struct objects *objects, const struct sampler_sample *sample,
+			 uint64_t owner, uint64_t *out);
+
+/* The object of a file id, or NULL. */
+const struct object *objects_get(const struct objects *objects, uint32_t id);
+
+void objects_counts(const struct objects *objects, struct objects_counts *ret);
+
+#endif
