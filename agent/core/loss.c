@@ -1,0 +1,64 @@
+/* The loss equation. */
+#include "agent/core/loss.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+static uint64_t lost_in_bpf(const struct sampler_counts *c)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = COUNTER_LOST_FIRST; i <= COUNTER_LOST_LAST; i++)
+		sum += c->bpf[i];
+	return sum;
+}
+
+void loss_describe(const struct loss *loss, struct profile_meta *meta)
+{
+	const struct sampler_counts *c = &loss->sampler;
+	const struct profile_loss lines[] = {
+		{ "expected", c->expected },
+		{ "runs", c->runs },
+		{ "missed", c->missed },
+		{ "idle", c->bpf[COUNTER_IDLE] },
+		{ "filtered", c->bpf[COUNTER_FILTERED] },
+		{ "unsupported", c->bpf[COUNTER_UNSUPPORTED] },
+		{ "sampled", c->bpf[COUNTER_SAMPLED] },
+		{ "lost: ring full", c->bpf[COUNTER_LOST_RING_FULL] },
+		{ "lost: nested event", c->bpf[COUNTER_LOST_NESTED] },
+		{ "lost: no scratch", c->bpf[COUNTER_LOST_SCRATCH] },
+		{ "lost: malformed record", c->malformed },
+		{ "lost: profile full", loss->refused },
+		{ "in profile", loss->in_profile },
+	};
+
+	_Static_assert(ARRAY_SIZE(lines) <= ARRAY_SIZE(meta->losses), "every line has a place");
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++)
+		meta->losses[i] = lines[i];
+	meta->nr_losses = ARRAY_SIZE(lines);
+}
+
+static bool equal(struct err *err, const char *what, uint64_t left, uint64_t right)
+{
+	if (left == right)
+		return true;
+	err_set(err, -EBADMSG, "%s: %" PRIu64 " against %" PRIu64, what, left, right);
+	return false;
+}
+
+bool loss_balances(const struct loss *loss, struct err *err)
+{
+	const struct sampler_counts *c = &loss->sampler;
+	uint64_t accounted = c->bpf[COUNTER_IDLE] + c->bpf[COUNTER_FILTERED] +
+			     c->bpf[COUNTER_UNSUPPORTED] + c->bpf[COUNTER_SAMPLED] + lost_in_bpf(c);
+
+	return equal(err, "expected = runs + missed", c->expected, c->runs + c->missed) &&
+	       equal(err, "runs = idle + filtered + unsupported + sampled + lost", c->runs,
+		     accounted) &&
+	       equal(err, "sampled = records + hot", c->bpf[COUNTER_SAMPLED],
+		     c->bpf[COUNTER_RECORDS] + c->bpf[COUNTER_HOT]) &&
+	       equal(err, "records = received + malformed", c->bpf[COUNTER_RECORDS],
+		     c->received + c->malformed) &&
+	       equal(err, "received = in profile + refused", c->received,
+		     loss->in_profile + loss->refused);
+}

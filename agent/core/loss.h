@@ -1,0 +1,27 @@
+/*
+ * The loss equation: every expected sample is in the profile, or is named as lost.
+ *
+ *   expected = runs + missed                    expected comes from outside BPF
+ *   runs     = idle + filtered + unsupported + sampled + Σ lost(reason)
+ *   sampled  = records + hot
+ *   records  = in the profile + refused + malformed
+ */
+#ifndef FLEETPROF_CORE_LOSS_H
+#define FLEETPROF_CORE_LOSS_H
+
+#include "agent/core/profile.h"
+#include "agent/core/sampler.h"
+
+struct loss {
+	struct sampler_counts sampler;
+	uint64_t in_profile; /* samples that the window took */
+	uint64_t refused; /* … and that it had no room for */
+};
+
+/* Fills meta's loss lines. */
+void loss_describe(const struct loss *loss, struct profile_meta *meta);
+
+/* Does it balance? If not, err says where. missed is allowed to be anything but negative. */
+bool loss_balances(const struct loss *loss, struct err *err);
+
+#endif

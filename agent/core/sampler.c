@@ -1,0 +1,433 @@
+/* The kernel side as the core sees it. */
+#include "agent/core/sampler.h"
+#include "agent/base/clock.h"
+#include "agent/base/log.h"
+#include "agent/base/sys.h"
+#include "agent/core/sampler_cpus.h"
+#include "agent/core/sampler_record.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+
+#include "bpf/sampler.skel.h"
+
+#define DRAIN_INTERVAL_NS (200 * NSEC_PER_MSEC)
+#define HOTPLUG_INTERVAL_NS (2 * NSEC_PER_SEC)
+#define VERIFIER_LOG_MAX (64u << 10)
+
+struct sampler {
+	struct loop *loop;
+	struct sampler_bpf *bpf;
+	struct sampler_cpus *cpus;
+	struct ring_buffer *ring;
+	struct loop_source *on_ring, *on_drain_timer, *on_hotplug_timer;
+	sampler_fn fn;
+	void *userdata;
+	uint64_t period_ns;
+	uint64_t received, malformed;
+	size_t nr_possible_cpus;
+	char cgroup_path[SAMPLER_PATH_MAX];
+};
+
+static char libbpf_says[512];
+
+/* libbpf's warnings go to the debug log; the last one helps a person when loading fails. */
+static int on_libbpf_print(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	char line[1024];
+	size_t n;
+
+	vsnprintf(line, sizeof(line), fmt, ap);
+	n = strcspn(line, "\n");
+	line[n] = '\0';
+	if (level == LIBBPF_WARN && !strncmp(line, "libbpf: prog", 12))
+		snprintf(libbpf_says, sizeof(libbpf_says), "%.500s", line);
+	log_debug("%s", line);
+	return 0;
+}
+
+static int on_record(void *ctx, void *data, size_t size)
+{
+	struct sampler *sampler = ctx;
+	struct sampler_sample sample;
+
+	if (sampler_check_record(data, size, sampler->cgroup_path, &sample) < 0) {
+		sampler->malformed++;
+		return 0;
+	}
+	sampler->received++;
+	sampler->fn(&sample, sampler->userdata);
+	return 0;
+}
+
+static bool kernel_is_confidential(void)
+{
+	_cleanup_(buf_deinitp) struct buf b = BUF_NULL;
+
+	buf_init(&b, 256);
+	return !sys_read_file(AT_FDCWD, "/sys/kernel/security/lockdown", &b) &&
+	       strstr(buf_str(&b), "[confidentiality]");
+}
+
+static int explain_load(struct err *err, int r)
+{
+	if (r == -EPERM || r == -EACCES) {
+		if (kernel_is_confidential())
+			return err_set(
+				err, r,
+				"the kernel is locked down (confidentiality): it lets nobody read other "
+				"processes by BPF; boot without lockdown=confidentiality");
+		return err_set(
+			err, r,
+			"the kernel refuses BPF: needs CAP_BPF and CAP_PERFMON (try sudo; in a container, add "
+			"them and allow bpf and perf_event_open in its seccomp profile)");
+	}
+	if (access("/sys/kernel/btf/vmlinux", R_OK) < 0)
+		return err_set(
+			err, -EOPNOTSUPP,
+			"this kernel has no type information (/sys/kernel/btf/vmlinux): needs "
+			"CONFIG_DEBUG_INFO_BTF, as distribution kernels have it");
+	return err_errno(
+		err, r,
+		"this kernel cannot run the sampler: it needs what Linux 6.1 has (maple trees, bpf_loop, ring "
+		"buffer dynptrs). %s",
+		libbpf_says);
+}
+
+static uint64_t read_rate_limit(void)
+{
+	_cleanup_(buf_deinitp) struct buf b = BUF_NULL;
+	uint64_t limit;
+
+	buf_init(&b, 64);
+	if (sys_read_file(AT_FDCWD, "/proc/sys/kernel/perf_event_max_sample_rate", &b))
+		return UINT64_MAX;
+	b.data[strcspn(b.data, "\n")] = '\0';
+	return sys_parse_u64(b.data, 10, 1, UINT64_MAX, &limit) ? UINT64_MAX : limit;
+}
+
+static int load(struct sampler *s, const struct sampler_config *config, struct err *err)
+{
+	int r;
+
+	libbpf_set_print(on_libbpf_print);
+	s->bpf = sampler_bpf__open();
+	if (!s->bpf)
+		return err_errno(err, err_last(), "cannot open the BPF object");
+	s->bpf->rodata->period_ns = s->period_ns;
+	s->bpf->rodata->ring_bytes = config->ring_bytes;
+	if (getrandom((void *)&s->bpf->rodata->hash_seed, 8, GRND_NONBLOCK) != 8)
+		s->bpf->rodata->hash_seed = clock_boot_ns();
+	r = bpf_map__set_max_entries(s->bpf->maps.ring, (uint32_t)config->ring_bytes);
+	if (!r)
+		r = bpf_map__set_max_entries(s->bpf->maps.files, config->max_files);
+	if (!r)
+		r = bpf_map__set_max_entries(s->bpf->maps.cgroups, config->max_cgroups);
+	if (!r)
+		r = sampler_bpf__load(s->bpf);
+	return r ? explain_load(err, r) : 0;
+}
+
+enum { LOOK_UP_NONE = 0, LOOK_UP_FILE = 1, LOOK_UP_NO_FILE = 2 };
+
+/* Asks the kernel side which of our own mappings holds address. Returns LOOK_UP_… or -errno. */
+static int look_up(struct sampler *s, uint64_t address, struct rec_map *ret)
+{
+	uint64_t args[12] = { address }; /* as many as a raw tracepoint may have */
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = args, .ctx_size_in = sizeof(args));
+	int r = bpf_prog_test_run_opts(bpf_program__fd(s->bpf->progs.look_up), &opts);
+
+	if (r < 0)
+		return r;
+	*ret = s->bpf->bss->looked_up.map;
+	return (int)s->bpf->bss->looked_up.found;
+}
+
+/* Compares one line of our own maps with what the kernel side sees there. */
+static int compare_mapping(struct sampler *s, const char *line, struct err *err)
+{
+	uint64_t start, end, offset, ino;
+	unsigned int major, minor;
+	struct rec_map map;
+	char perms[8];
+	int r;
+
+	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %7s %" SCNx64 " %x:%x %" SCNu64, &start, &end,
+		   perms, &offset, &major, &minor, &ino) != 7)
+		return err_set(err, -EBADMSG,
+			       "self-test: cannot read a line of /proc/self/maps: %.200s", line);
+	if (perms[2] != 'x' || !ino)
+		return 0;
+	r = look_up(s, start + (end - start) / 2, &map);
+	if (r < 0)
+		return err_errno(err, r, "self-test: cannot run the look-up program");
+	if (r != LOOK_UP_FILE || map.start != start || map.end != end ||
+	    map.pgoff_bytes != offset || map.ino != ino)
+		return err_set(
+			err, -ENOTRECOVERABLE,
+			"self-test: this kernel's memory maps are not what the sampler expects (please report the "
+			"kernel's version): maps say %.120s, the program found %d: %" PRIx64
+			"-%" PRIx64 " offset %" PRIx64 " inode %" PRIu64,
+			line, r, (uint64_t)map.start, (uint64_t)map.end, (uint64_t)map.pgoff_bytes,
+			(uint64_t)map.ino);
+	return 1;
+}
+
+/* Ranges, offsets and inode numbers of our own executable mappings; never devices, which overlays rename. */
+static int self_test(struct sampler *s, struct err *err)
+{
+	_cleanup_(buf_deinitp) struct buf maps = BUF_NULL;
+	int compared = 0, r;
+	char *save = NULL;
+
+	buf_init(&maps, 4u << 20);
+	r = sys_read_file(AT_FDCWD, "/proc/self/maps", &maps);
+	if (r < 0)
+		return err_errno(err, r, "self-test: cannot read /proc/self/maps");
+	for (char *line = strtok_r(maps.data, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save)) {
+		r = compare_mapping(s, line, err);
+		if (r < 0)
+			return r;
+		compared += r;
+	}
+	if (!compared)
+		return err_set(err, -ENOTRECOVERABLE,
+			       "self-test: we have no executable mapping to compare");
+	return 0;
+}
+
+static int on_ring_event(struct loop_source *source, uint32_t events, void *userdata)
+{
+	return sampler_drain(userdata);
+}
+
+static int on_drain_time(struct loop_source *source, uint64_t missed, void *userdata)
+{
+	return sampler_drain(userdata);
+}
+
+static int on_hotplug_time(struct loop_source *source, uint64_t missed, void *userdata)
+{
+	struct sampler *s = userdata;
+	struct err err = ERR_NULL;
+
+	if (sampler_cpus_follow(s->cpus, &err) < 0)
+		log_warn("%s", err.text);
+	return 0;
+}
+
+static int open_ring(struct sampler *s, struct err *err)
+{
+	s->ring = ring_buffer__new(bpf_map__fd(s->bpf->maps.ring), on_record, s, NULL);
+	if (!s->ring)
+		return err_errno(err, err_last(), "cannot map the ring buffer");
+	return loop_add_fd(s->loop, &s->on_ring, ring_buffer__epoll_fd(s->ring), EPOLLIN,
+			   on_ring_event, s);
+}
+
+int sampler_new(struct sampler **ret, struct loop *loop, const struct sampler_config *config,
+		sampler_fn fn, void *userdata, struct err *err)
+{
+	_cleanup_(sampler_freep) struct sampler *s = calloc(1, sizeof(*s));
+	uint64_t limit = read_rate_limit();
+	int r;
+
+	if (!s)
+		return -ENOMEM;
+	if (!config->rate_hz || config->rate_hz > limit)
+		return err_set(err, -ERANGE,
+			       "a rate of %u Hz is above what the kernel allows, %" PRIu64
+			       " Hz (sysctl kernel.perf_event_max_sample_rate)",
+			       config->rate_hz, limit);
+	s->loop = loop;
+	s->fn = fn;
+	s->userdata = userdata;
+	s->period_ns = NSEC_PER_SEC / config->rate_hz;
+	r = libbpf_num_possible_cpus();
+	if (r < 0)
+		return err_errno(err, r, "cannot count the CPUs");
+	s->nr_possible_cpus = (size_t)r;
+	r = load(s, config, err);
+	if (!r)
+		r = self_test(s, err);
+	if (!r)
+		r = open_ring(s, err);
+	if (!r)
+		r = sampler_cpus_new(&s->cpus, s->period_ns, bpf_program__fd(s->bpf->progs.sample));
+	if (r)
+		return r;
+	*ret = TAKE_PTR(s);
+	return 0;
+}
+
+struct sampler *sampler_free(struct sampler *s)
+{
+	if (!s)
+		return NULL;
+	loop_source_free(s->on_ring);
+	loop_source_free(s->on_drain_timer);
+	loop_source_free(s->on_hotplug_timer);
+	sampler_cpus_free(s->cpus);
+	ring_buffer__free(s->ring);
+	sampler_bpf__destroy(s->bpf);
+	free(s);
+	return NULL;
+}
+
+int sampler_set_filter(struct sampler *s, const struct sampler_filter *filter, struct err *err)
+{
+	const uint8_t present = 1;
+
+	if (filter->nr > SAMPLER_FILTER_MAX)
+		return err_set(err, -E2BIG, "more than %d processes or cgroups to sample",
+			       SAMPLER_FILTER_MAX);
+	for (size_t i = 0; i < filter->nr; i++) {
+		int r = bpf_map__update_elem(s->bpf->maps.filter, &filter->ids[i],
+					     sizeof(filter->ids[i]), &present, sizeof(present),
+					     BPF_ANY);
+
+		if (r < 0)
+			return err_errno(err, r, "cannot set the filter");
+	}
+	s->bpf->bss->filter_kind = filter->kind;
+	return 0;
+}
+
+int sampler_start(struct sampler *s, struct err *err)
+{
+	uint64_t now = clock_boot_ns();
+	int r;
+
+	r = loop_add_timer(s->loop, &s->on_drain_timer, now + DRAIN_INTERVAL_NS, DRAIN_INTERVAL_NS,
+			   on_drain_time, s);
+	if (!r)
+		r = loop_add_timer(s->loop, &s->on_hotplug_timer, now + HOTPLUG_INTERVAL_NS,
+				   HOTPLUG_INTERVAL_NS, on_hotplug_time, s);
+	if (r < 0)
+		return err_errno(err, r, "cannot set a timer");
+	return sampler_cpus_follow(s->cpus, err);
+}
+
+int sampler_stop(struct sampler *s)
+{
+	int r = sampler_cpus_stop(s->cpus);
+
+	s->on_drain_timer = loop_source_free(s->on_drain_timer);
+	s->on_hotplug_timer = loop_source_free(s->on_hotplug_timer);
+	return r < 0 ? r : sampler_drain(s);
+}
+
+int sampler_drain(struct sampler *s)
+{
+	int r = ring_buffer__consume(s->ring);
+
+	return r < 0 ? r : 0;
+}
+
+int sampler_set_file(struct sampler *s, const struct rec_map *identity, uint32_t file_id)
+{
+	struct {
+		uint64_t ino, ctime_ns;
+		uint32_t dev, gen;
+	} key = { .ino = identity->ino,
+		  .ctime_ns = identity->ctime_ns,
+		  .dev = identity->dev,
+		  .gen = identity->gen };
+	struct {
+		uint32_t id, pad;
+	} value = { .id = file_id };
+
+	return bpf_map__update_elem(s->bpf->maps.files, &key, sizeof(key), &value, sizeof(value),
+				    BPF_ANY);
+}
+
+int sampler_set_cgroup(struct sampler *s, uint64_t cgroup)
+{
+	const uint8_t present = 1;
+
+	return bpf_map__update_elem(s->bpf->maps.cgroups, &cgroup, sizeof(cgroup), &present,
+				    sizeof(present), BPF_ANY);
+}
+
+int sampler_read_counts(struct sampler *s, struct sampler_counts *ret)
+{
+	size_t size = s->nr_possible_cpus * COUNTER_NR * sizeof(uint64_t);
+	_cleanup_(freep) uint64_t *values = malloc(size);
+	uint32_t zero = 0;
+	int r;
+
+	if (!values)
+		return -ENOMEM;
+	r = bpf_map__lookup_elem(s->bpf->maps.counters, &zero, sizeof(zero), values, size, 0);
+	if (r < 0)
+		return r;
+	*ret = (struct sampler_counts) { .malformed = s->malformed, .received = s->received };
+	for (size_t cpu = 0; cpu < s->nr_possible_cpus; cpu++) {
+		for (size_t i = 0; i < COUNTER_NR; i++) {
+			uint64_t v = values[cpu * COUNTER_NR + i];
+
+			if (i == COUNTER_SELF_TIMED_MAX_NS)
+				ret->bpf[i] = MAX(ret->bpf[i], v);
+			else
+				ret->bpf[i] += v;
+		}
+	}
+	ret->runs = ret->bpf[COUNTER_RUNS];
+	r = sampler_cpus_expected(s->cpus, &ret->expected);
+	if (r < 0)
+		return r;
+	/* An interrupt that is a little early is counted as run before its period is over. */
+	ret->expected = MAX(ret->expected, ret->runs);
+	ret->missed = ret->expected - ret->runs;
+	return 0;
+}
+
+int sampler_identify(struct sampler *s, int fd, struct rec_map *ret)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	void *p = mmap(NULL, page, PROT_READ, MAP_PRIVATE, fd, 0);
+	int r;
+
+	if (p == MAP_FAILED)
+		return err_last();
+	r = look_up(s, (uint64_t)(uintptr_t)p, ret);
+	munmap(p, page);
+	if (r < 0)
+		return r;
+	return r == LOOK_UP_FILE ? 0 : -ENOENT;
+}
+
+int sampler_map_bytes(struct sampler *s, uint64_t *ret)
+{
+	struct bpf_map *map;
+
+	*ret = 0;
+	bpf_object__for_each_map(map, s->bpf->obj)
+	{
+		_cleanup_(buf_deinitp) struct buf info = BUF_NULL;
+		uint64_t bytes;
+		char path[64];
+		char *line;
+
+		buf_init(&info, 4096);
+		snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", bpf_map__fd(map));
+		if (sys_read_file(AT_FDCWD, path, &info) < 0)
+			continue;
+		line = strstr(info.data, "\nmemlock:");
+		if (line && sscanf(line, "\nmemlock: %" SCNu64, &bytes) == 1)
+			*ret += bytes;
+	}
+	return 0;
+}
+
+uint64_t sampler_period_ns(const struct sampler *s)
+{
+	return s->period_ns;
+}

@@ -1,0 +1,184 @@
+/* One perf event per online CPU. */
+#include "agent/core/sampler_cpus.h"
+#include "agent/base/clock.h"
+#include "agent/base/sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/perf_event.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#define CPUS_MAX 8192 /* CONFIG_NR_CPUS of the largest distribution kernels */
+
+struct sampler_cpus {
+	uint64_t period_ns;
+	int program_fd;
+	int *fds; /* [CPUS_MAX], -1: none */
+	bool *seen;
+	size_t nr;
+	uint64_t expected_of_gone;
+};
+
+int sampler_cpus_new(struct sampler_cpus **ret, uint64_t period_ns, int program_fd)
+{
+	_cleanup_(sampler_cpus_freep) struct sampler_cpus *cpus = calloc(1, sizeof(*cpus));
+
+	if (!cpus)
+		return -ENOMEM;
+	cpus->period_ns = period_ns;
+	cpus->program_fd = program_fd;
+	cpus->fds = malloc(CPUS_MAX * sizeof(*cpus->fds));
+	cpus->seen = calloc(CPUS_MAX, sizeof(*cpus->seen));
+	if (!cpus->fds || !cpus->seen)
+		return -ENOMEM;
+	memset(cpus->fds, 0xff, CPUS_MAX * sizeof(*cpus->fds));
+	*ret = TAKE_PTR(cpus);
+	return 0;
+}
+
+struct sampler_cpus *sampler_cpus_free(struct sampler_cpus *cpus)
+{
+	if (!cpus)
+		return NULL;
+	for (size_t i = 0; cpus->fds && i < CPUS_MAX; i++)
+		close_fd(cpus->fds[i]);
+	free(cpus->fds);
+	free(cpus->seen);
+	free(cpus);
+	return NULL;
+}
+
+static int mark_online(unsigned int cpu, void *userdata)
+{
+	struct sampler_cpus *cpus = userdata;
+
+	if (cpu >= CPUS_MAX)
+		return -ERANGE;
+	cpus->seen[cpu] = true;
+	return 0;
+}
+
+static int open_event(const struct sampler_cpus *cpus, unsigned int cpu)
+{
+	struct perf_event_attr attr = {
+		.size = sizeof(attr),
+		.type = PERF_TYPE_SOFTWARE,
+		.config = PERF_COUNT_SW_CPU_CLOCK,
+		.sample_period = cpus->period_ns,
+		.disabled = 1,
+	};
+	_cleanup_(closep) int fd =
+		(int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+
+	if (fd < 0)
+		return err_last();
+	if (ioctl(fd, PERF_EVENT_IOC_SET_BPF, cpus->program_fd) < 0)
+		return err_last();
+	return TAKE_FD(fd);
+}
+
+static int explain(struct err *err, int r, unsigned int cpu)
+{
+	if (r == -EACCES || r == -EPERM)
+		return err_errno(
+			err, r,
+			"cannot open a perf event on CPU %u (needs CAP_PERFMON, try sudo; in a container, "
+			"its seccomp profile must allow perf_event_open)",
+			cpu);
+	return err_errno(err, r, "cannot open a perf event on CPU %u", cpu);
+}
+
+static uint64_t samples_of(const struct sampler_cpus *cpus, int fd)
+{
+	uint64_t count = 0;
+
+	if (read(fd, &count, sizeof(count)) != sizeof(count))
+		return 0;
+	return count / cpus->period_ns;
+}
+
+static void close_event(struct sampler_cpus *cpus, unsigned int cpu)
+{
+	cpus->expected_of_gone += samples_of(cpus, cpus->fds[cpu]);
+	cpus->fds[cpu] = close_fd(cpus->fds[cpu]);
+	cpus->nr--;
+}
+
+/* The new events start one after the other within one period. */
+static int enable(struct sampler_cpus *cpus, const unsigned int *opened, size_t nr)
+{
+	uint64_t gap = cpus->period_ns / nr;
+	struct timespec ts = { .tv_sec = (time_t)(gap / NSEC_PER_SEC),
+			       .tv_nsec = (long)(gap % NSEC_PER_SEC) };
+
+	for (size_t i = 0; i < nr; i++) {
+		if (ioctl(cpus->fds[opened[i]], PERF_EVENT_IOC_ENABLE, 0) < 0)
+			return err_last();
+		if (i + 1 < nr)
+			nanosleep(&ts, NULL);
+	}
+	return 0;
+}
+
+int sampler_cpus_follow(struct sampler_cpus *cpus, struct err *err)
+{
+	_cleanup_(buf_deinitp) struct buf list = BUF_NULL;
+	_cleanup_(freep) unsigned int *opened = calloc(CPUS_MAX, sizeof(*opened));
+	size_t nr = 0;
+	int r;
+
+	if (!opened)
+		return -ENOMEM;
+	buf_init(&list, 65536);
+	memset(cpus->seen, 0, CPUS_MAX * sizeof(*cpus->seen));
+	r = sys_read_file(AT_FDCWD, "/sys/devices/system/cpu/online", &list);
+	if (!r)
+		r = sys_parse_cpu_list(buf_str(&list), mark_online, cpus);
+	if (r < 0)
+		return err_errno(err, r, "cannot read /sys/devices/system/cpu/online");
+	for (unsigned int cpu = 0; cpu < CPUS_MAX; cpu++) {
+		if (!cpus->seen[cpu] && cpus->fds[cpu] >= 0)
+			close_event(cpus, cpu);
+		if (!cpus->seen[cpu] || cpus->fds[cpu] >= 0)
+			continue;
+		r = open_event(cpus, cpu);
+		if (r == -ENODEV) /* went offline since the list was read */
+			continue;
+		if (r < 0)
+			return explain(err, r, cpu);
+		cpus->fds[cpu] = r;
+		cpus->nr++;
+		opened[nr++] = cpu;
+	}
+	r = nr ? enable(cpus, opened, nr) : 0;
+	return r < 0 ? err_errno(err, r, "cannot enable the perf events") : 0;
+}
+
+int sampler_cpus_stop(struct sampler_cpus *cpus)
+{
+	int r = 0;
+
+	for (unsigned int cpu = 0; cpu < CPUS_MAX; cpu++) {
+		if (cpus->fds[cpu] >= 0 && ioctl(cpus->fds[cpu], PERF_EVENT_IOC_DISABLE, 0) < 0)
+			r = err_last();
+	}
+	return r;
+}
+
+int sampler_cpus_expected(struct sampler_cpus *cpus, uint64_t *ret)
+{
+	*ret = cpus->expected_of_gone;
+	for (unsigned int cpu = 0; cpu < CPUS_MAX; cpu++) {
+		if (cpus->fds[cpu] >= 0)
+			*ret += samples_of(cpus, cpus->fds[cpu]);
+	}
+	return 0;
+}
+
+size_t sampler_cpus_count(const struct sampler_cpus *cpus)
+{
+	return cpus->nr;
+}

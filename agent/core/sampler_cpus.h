@@ -1,0 +1,31 @@
+/* One perf event per online CPU, hot-plug followed, and the count of samples that each should have brought. */
+#ifndef FLEETPROF_CORE_SAMPLER_CPUS_H
+#define FLEETPROF_CORE_SAMPLER_CPUS_H
+
+#include "agent/base/err.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct sampler_cpus;
+
+/* period_ns: of the cpu-clock event; program_fd: the loaded perf_event program (kept by the caller). */
+int sampler_cpus_new(struct sampler_cpus **ret, uint64_t period_ns, int program_fd);
+struct sampler_cpus *sampler_cpus_free(struct sampler_cpus *cpus);
+DEFINE_CLEANUP(struct sampler_cpus *, sampler_cpus_free)
+
+/*
+ * Opens events on CPUs that are online and have none, closes those of CPUs that are gone. Enables are spread over
+ * one period, so that the CPUs do not interrupt all at once.
+ */
+int sampler_cpus_follow(struct sampler_cpus *cpus, struct err *err);
+
+/* Stops all events; their counts stay readable. */
+int sampler_cpus_stop(struct sampler_cpus *cpus);
+
+/* Σ over all CPUs, gone ones too: time counted / period, rounded down per CPU. */
+int sampler_cpus_expected(struct sampler_cpus *cpus, uint64_t *ret);
+
+size_t sampler_cpus_count(const struct sampler_cpus *cpus);
+
+#endif

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* From a user address to its frame word: which file and where in it, anonymous memory, or one of the kernel's pages. */
+#ifndef FLEETPROF_ADDRESS_H
+#define FLEETPROF_ADDRESS_H
+
+static __always_inline void push_word(struct scratch *s, u64 word)
+{
+	s->words[s->nr_words & WORDS_MASK] = word;
+	s->nr_words++;
+	s->head.hash = (s->head.hash ^ word) * 0x9e3779b97f4a7c15ULL;
+	s->head.hash ^= s->head.hash >> 32;
+}
+
+/* Pages that the kernel maps into every process, and that no file stands behind. */
+static __always_inline u64 special_word(u64 mm, const struct vma *v)
+{
+	struct mm_struct *space = (void *)mm;
+
+	if (v->start == (u64)BPF_CORE_READ(space, context.vdso))
+		return FRAME_MAKE_SPECIAL(FRAME_SPECIAL_VDSO, 0);
+	if (bpf_core_field_exists(space->uprobes_state.xol_area)) {
+		struct xol_area *area = BPF_CORE_READ(space, uprobes_state.xol_area);
+
+		if (area && v->start == (u64)BPF_CORE_READ(area, vaddr))
+			return FRAME_MAKE_SPECIAL(FRAME_SPECIAL_UPROBES, 0);
+	}
+	return FRAME_MAKE_ANON(v->start);
+}
+
+/*
+ * The word of s->vma's first byte: by its number if user space gave the file one, else by a description that goes
+ * along with the record. 0: the record has no room for another description.
+ */
+static __always_inline u64 file_word(struct scratch *s)
+{
+	u32 index = s->head.nr_maps;
+	struct rec_map *map = &s->maps[index & (RECORD_MAX_MAPS - 1)];
+	struct file_value *value;
+	struct file_key key;
+
+	if (!vma_identity(s, map))
+		return special_word(s->mm, &s->vma);
+	if ((map->pgoff_bytes + (map->end - map->start)) >> 32) /* beyond what a word can say */
+		return FRAME_MAKE_ANON(map->start);
+	key.ino = map->ino;
+	key.ctime_ns = map->ctime_ns;
+	key.dev = map->dev;
+	key.gen = map->gen;
+	value = bpf_map_lookup_elem(&files, &key);
+	if (value)
+		return FRAME_MAKE_FILE(value->id, map->pgoff_bytes);
+	if (index >= RECORD_MAX_MAPS)
+		return 0;
+	vma_name(s, map);
+	s->head.nr_maps = index + 1;
+	return FRAME_MAKE_RECMAP(index, map->pgoff_bytes);
+}
+
+/* One look-up with everything that is read in its course; a race leaves nothing behind. Returns enum end_reason. */
+__noinline int map_once(struct scratch *s, u64 addr)
+{
+	struct memo *memo;
+	u8 nr_maps;
+	int found;
+	u64 word;
+
+	if (!s)
+		return END_NO_MAP;
+	memo = &s->memo[s->memo_next & (MEMO_SIZE - 1)];
+	nr_maps = s->head.nr_maps;
+	found = vma_find(s, s->mm, addr);
+	if (found == VMA_RACE)
+		return END_NO_MAP_RACE;
+	if (found == VMA_NONE || !(s->vma.flags & VM_EXEC))
+		return END_NO_MAP;
+	word = file_word(s);
+	if (!word)
+		return END_MAPS_FULL;
+	if (!vma_unchanged(s)) {
+		s->head.nr_maps = nr_maps;
+		return END_NO_MAP_RACE;
+	}
+	memo->start = s->vma.start;
+	memo->len = s->vma.end - s->vma.start;
+	memo->word = word;
+	s->memo_hit = s->memo_next & (MEMO_SIZE - 1);
+	s->memo_next++;
+	return END_NONE;
+}
+
+static __always_inline int map_address(struct scratch *s, struct counters *c, u64 addr)
+{
+	int end = map_once(s, addr);
+
+	if (end != END_NO_MAP_RACE)
+		return end;
+	count(c, COUNTER_MAP_RETRY);
+	end = map_once(s, addr);
+	if (end == END_NO_MAP_RACE)
+		count(c, COUNTER_MAP_RACE);
+	return end;
+}
+
+/* Adds the word of a user address; END_NONE, or why there is none. */
+static __always_inline enum end_reason push_address(struct scratch *s, struct counters *c, u64 addr)
+{
+	struct memo *memo = &s->memo[s->memo_hit & (MEMO_SIZE - 1)];
+	int end;
+
+	if (addr >> 63) { /* the vsyscall page is the only user code up there */
+		if (addr >> PAGE_SHIFT != 0xffffffffff600000ULL >> PAGE_SHIFT)
+			return END_NO_MAP;
+		push_word(s, FRAME_MAKE_SPECIAL(FRAME_SPECIAL_VSYSCALL, addr & ((1UL << PAGE_SHIFT) - 1)));
+		return END_NONE;
+	}
+	if (addr - memo->start >= memo->len) {
+		u32 hit = MEMO_SIZE;
+
+#pragma unroll
+		for (u32 i = 0; i < MEMO_SIZE; i++) {
+			if (addr - s->memo[i].start < s->memo[i].len)
+				hit = i;
+		}
+		if (hit < MEMO_SIZE) {
+			s->memo_hit = hit;
+		} else {
+			end = map_address(s, c, addr);
+			if (end)
+				return end;
+		}
+		memo = &s->memo[s->memo_hit & (MEMO_SIZE - 1)];
+	}
+	push_word(s, memo->word + (addr - memo->start));
+	return END_NONE;
+}
+
+#endif

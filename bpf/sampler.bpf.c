@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The sampler: a perf event fires on a CPU, and one record says who ran there and where.
+ *
+ * Programs: `sample`, on a perf event of every CPU; `look_up`, run by user space on itself, for the self-test at start
+ * and to learn the identity of a descriptor's file.
+ */
+#include "bpf/vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "bpf/record.h"
+#include "bpf/scratch.h"
+#include "bpf/vma.h"
+#include "bpf/cgroup.h"
+#include "bpf/address.h"
+#include "bpf/unwind.h"
+#if defined(__TARGET_ARCH_x86)
+#include "bpf/regs_x86.h"
+#else
+#include "bpf/regs_arm64.h"
+#endif
+
+char LICENSE[] SEC("license") = "GPL";
+
+#define PF_IO_WORKER 0x00000010   /* include/linux/sched.h */
+#define PF_USER_WORKER 0x00004000 /* since 6.4 */
+#define PF_KTHREAD 0x00200000
+#define ANCESTORS_MAX 32 /* generations between a selected process and its youngest descendant */
+#define SELF_TIME_EVERY 16
+#define WAKE_INTERVAL_NS 200000 /* a CPU wakes the core for new mappings at most so often */
+
+enum filter_kind { FILTER_ALL = 0, FILTER_TGIDS, FILTER_DESCENDANTS, FILTER_CGROUPS };
+
+const volatile __u64 hash_seed = 0;
+const volatile __u64 period_ns = 0;
+const volatile __u64 ring_bytes = 0;
+
+/* Written by user space before the events start. */
+__u32 filter_kind = FILTER_ALL;
+__u32 epoch = 0;
+
+static __always_inline bool is_descendant(struct task_struct *task)
+{
+	for (u32 i = 0; i < ANCESTORS_MAX; i++) {
+		u64 tgid;
+
+		task = BPF_CORE_READ(task, real_parent, group_leader);
+		tgid = (u32)BPF_CORE_READ(task, tgid);
+		if (tgid <= 1)
+			return false;
+		if (bpf_map_lookup_elem(&filter, &tgid))
+			return true;
+	}
+	return false;
+}
+
+static __always_inline bool is_selected(struct task_struct *task, struct task_struct *leader, u64 tgid,
+					struct kernfs_node *kn, u64 cgroup)
+{
+	switch (filter_kind) {
+	case FILTER_ALL:
+		return true;
+	case FILTER_TGIDS:
+		return bpf_map_lookup_elem(&filter, &tgid);
+	case FILTER_DESCENDANTS:
+		return is_descendant(leader);
+	case FILTER_CGROUPS:
+		return cgroup_is_selected(kn, cgroup);
+	}
+	return false;
+}
+
+static __always_inline void begin(struct scratch *s, struct task_struct *task, struct task_struct *leader)
+{
+	struct record_sample *head = &s->head;
+	u64 id = bpf_get_current_pid_tgid();
+
+	__builtin_memset(head, 0, sizeof(*head));
+	head->record.type = RECORD_SAMPLE;
+	head->record.version = RECORD_VERSION;
+	head->record.cpu = bpf_get_smp_processor_id();
+	head->record.time_boot_ns = bpf_ktime_get_boot_ns();
+	head->hash = hash_seed;
+	head->value = period_ns;
+	head->start_boot_ns = BPF_CORE_READ(leader, start_boottime);
+	head->tgid = id >> 32;
+	head->tid = (u32)id;
+	head->epoch = epoch;
+	head->profile_type = PROFILE_CPU;
+	head->end_reason = END_NONE;
+	bpf_get_current_comm(head->comm, sizeof(head->comm));
+	bpf_core_read(head->leader_comm, sizeof(head->leader_comm), &leader->comm);
+	head->leader_comm[RECORD_COMM_LEN - 1] = '\0';
+	s->nr_words = 0;
+	s->memo_next = 0;
+	s->memo_hit = 0;
+	__builtin_memset(s->memo, 0, sizeof(s->memo));
+	s->mm = (u64)BPF_CORE_READ(task, mm);
+}
+
+static long convert_kernel_word(u32 index, struct unwind_context *u)
+{
+	struct scratch *s = u->s;
+	u64 address = s->words[index & WORDS_MASK];
+
+	s->nr_words = index;
+	push_word(s, FRAME_MAKE_KERNEL(index ? address - 1 : address));
+	return 0;
+}
+
+static __always_inline void kernel_stack(struct bpf_perf_event_data *ctx, struct scratch *s)
+{
+	struct unwind_context u = { .s = s };
+	long size;
+
+	s->head.record.flags |= RECORD_IN_KERNEL;
+	size = bpf_get_stack(ctx, s->words, RECORD_MAX_KERNEL_FRAMES * 8, 0);
+	if (size <= 0)
+		return;
+	if (size >= RECORD_MAX_KERNEL_FRAMES * 8)
+		s->head.record.flags |= RECORD_KERNEL_CUT;
+	bpf_loop((u32)size / 8, convert_kernel_word, &u, 0);
+}
+
+static __always_inline void end_without_stack(struct scratch *s, enum end_reason end)
+{
+	s->head.end_reason = end;
+	push_word(s, FRAME_MAKE_MARK(FRAME_MARK_END, end));
+}
+
+static __always_inline void walk_user(struct scratch *s, struct counters *c, u64 pc, u64 sp, u64 fp, u64 mode)
+{
+	asm volatile("" : "+r"(mode)); /* a narrow load from the context is refused */
+	if (mode_is_64bit(mode))
+		unwind_user(s, c, pc, sp, fp);
+	else
+		end_without_stack(s, END_UNSUPPORTED_ABI);
+}
+
+static __always_inline void user_stack(struct bpf_perf_event_data *ctx, struct scratch *s,
+				       struct counters *c, struct task_struct *task)
+{
+	u32 flags = BPF_CORE_READ(task, flags);
+
+	if ((flags & PF_KTHREAD) || !s->mm) {
+		s->head.record.flags |= RECORD_KTHREAD;
+		return;
+	}
+	if (flags & (PF_IO_WORKER | PF_USER_WORKER)) {
+		end_without_stack(s, END_USER_WORKER);
+		return;
+	}
+	if (s->head.record.flags & RECORD_IN_KERNEL) {
+		struct pt_regs regs;
+
+		if (bpf_probe_read_kernel(&regs, sizeof(regs), (void *)bpf_task_pt_regs(task)))
+			end_without_stack(s, END_READ_FAULT);
+		else
+			walk_user(s, c, regs_pc(&regs), regs_sp(&regs), regs_fp(&regs), regs_mode(&regs));
+		return;
+	}
+	walk_user(s, c, regs_pc(&ctx->regs), regs_sp(&ctx->regs), regs_fp(&ctx->regs), regs_mode(&ctx->regs));
+}
+
+/* When to wake the core: for a file to be opened while its process lives, and before the ring is full. */
+static __always_inline u64 wake_flags(struct scratch *s)
+{
+	if (s->head.record.flags & (RECORD_NEW_MAPS | RECORD_NEW_CGROUP)) {
+		u64 now = s->head.record.time_boot_ns;
+
+		if (now - s->last_wake_ns >= WAKE_INTERVAL_NS) {
+			s->last_wake_ns = now;
+			return BPF_RB_FORCE_WAKEUP;
+		}
+	}
+	if (bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > ring_bytes / 2)
+		return BPF_RB_FORCE_WAKEUP;
+	return BPF_RB_NO_WAKEUP;
+}
+
+static __always_inline u32 clamp(u64 size, u32 max)
+{
+	asm volatile("" : "+r"(size));
+	return size > max ? max : size;
+}
+
+/* Writes head, extension, maps and words one behind the other into the ring. */
+static __always_inline bool emit(struct scratch *s)
+{
+	u32 ext_size = clamp(s->head.nr_ext ? s->cgroup.head.size : 0, sizeof(s->cgroup));
+	u32 maps_size = clamp(s->head.nr_maps * sizeof(struct rec_map), sizeof(s->maps));
+	u32 words_size = clamp((u64)s->nr_words * 8, RECORD_MAX_WORDS * 8);
+	u32 at = sizeof(s->head);
+	struct bpf_dynptr ptr;
+	bool lost;
+
+	s->head.record.size = at + ext_size + maps_size + words_size;
+	lost = bpf_ringbuf_reserve_dynptr(&ring, s->head.record.size, 0, &ptr) < 0;
+	if (!lost) {
+		bpf_dynptr_write(&ptr, 0, &s->head, sizeof(s->head), 0);
+		if (ext_size)
+			bpf_dynptr_write(&ptr, at, &s->cgroup, ext_size, 0);
+		at += ext_size;
+		if (maps_size)
+			bpf_dynptr_write(&ptr, at, s->maps, maps_size, 0);
+		at += maps_size;
+		if (words_size)
+			bpf_dynptr_write(&ptr, at, s->words, words_size, 0);
+	}
+	if (lost)
+		bpf_ringbuf_discard_dynptr(&ptr, 0);
+	else
+		bpf_ringbuf_submit_dynptr(&ptr, wake_flags(s));
+	return !lost;
+}
+
+static __always_inline void take_sample(struct bpf_perf_event_data *ctx, struct scratch *s, struct counters *c)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+	struct kernfs_node *kn;
+	u64 cgroup = cgroup_of_task(task, &kn);
+
+	if (!is_selected(task, leader, bpf_get_current_pid_tgid() >> 32, kn, cgroup)) {
+		count(c, COUNTER_FILTERED);
+		return;
+	}
+	begin(s, task, leader);
+	s->head.cgroup = cgroup;
+	if (regs_pc(&ctx->regs) >> 63)
+		kernel_stack(ctx, s);
+	s->head.nr_words_kernel = s->nr_words;
+	user_stack(ctx, s, c, task);
+	s->head.nr_words_user = s->nr_words - s->head.nr_words_kernel;
+	if (s->head.nr_maps)
+		s->head.record.flags |= RECORD_NEW_MAPS;
+	if (!bpf_map_lookup_elem(&cgroups, &cgroup)) {
+		if (!cgroup_path(s, kn))
+			count(c, COUNTER_CGROUP_PATH_CUT);
+		s->head.record.flags |= RECORD_NEW_CGROUP;
+		s->head.nr_ext = 1;
+	}
+	if (!emit(s)) {
+		count(c, COUNTER_LOST_RING_FULL);
+		return;
+	}
+	count(c, COUNTER_SAMPLED);
+	count(c, COUNTER_RECORDS);
+}
+
+static __always_inline void time_self(struct counters *c, u64 start)
+{
+	u64 ns = bpf_ktime_get_ns() - start;
+
+	count(c, COUNTER_SELF_TIMED_RUNS);
+	c->counter[COUNTER_SELF_TIMED_NS] += ns;
+	if (ns > c->counter[COUNTER_SELF_TIMED_MAX_NS])
+		c->counter[COUNTER_SELF_TIMED_MAX_NS] = ns;
+}
+
+SEC("perf_event")
+int sample(struct bpf_perf_event_data *ctx)
+{
+	struct scratch *s = scratch_of_cpu();
+	struct counters *c;
+	u64 start = 0;
+	u32 zero = 0;
+
+	c = bpf_map_lookup_elem(&counters, &zero);
+	if (!c)
+		return 0; /* a per-CPU array has its element; the verifier cannot know */
+	count(c, COUNTER_RUNS);
+	if (!(u32)bpf_get_current_pid_tgid()) {
+		count(c, COUNTER_IDLE);
+		return 0;
+	}
+	if (!s) {
+		count(c, COUNTER_LOST_SCRATCH);
+		return 0;
+	}
+	if (s->busy) {
+		count(c, COUNTER_LOST_NESTED);
+		return 0;
+	}
+	s->busy = 1;
+	if (c->counter[COUNTER_RUNS] % SELF_TIME_EVERY == 0)
+		start = bpf_ktime_get_ns();
+	take_sample(ctx, s, c);
+	if (start)
+		time_self(c, start);
+	s->busy = 0;
+	return 0;
+}
+
+/* The answer of the last look_up; user space runs it on one thread only. */
+struct {
+	__u64 found; /* 1: map is valid; 2: a mapping without a file that has an identity; 0: none */
+	__u64 races;
+	struct rec_map map;
+} looked_up = {};
+
+/* Argument 0: a user address of the running process. */
+SEC("raw_tp")
+int look_up(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct scratch *s = scratch_of_cpu();
+	u64 address = ctx->args[0];
+
+	looked_up.found = 0;
+	looked_up.races = 0;
+	if (!s)
+		return 0;
+	s->mm = (u64)BPF_CORE_READ(task, mm);
+	for (u32 i = 0; i < 2; i++) {
+		int result = vma_find(s, s->mm, address);
+		bool file;
+
+		if (result == VMA_NONE)
+			return 0;
+		if (result == VMA_RACE) {
+			looked_up.races++;
+			continue;
+		}
+		file = vma_identity(s, &s->maps[0]);
+		if (file)
+			vma_name(s, &s->maps[0]);
+		if (!vma_unchanged(s)) {
+			looked_up.races++;
+			continue;
+		}
+		looked_up.map = s->maps[0];
+		looked_up.map.start = s->vma.start;
+		looked_up.map.end = s->vma.end;
+		looked_up.map.pgoff_bytes = s->vma.pgoff << PAGE_SHIFT;
+		looked_up.found = file ? 1 : 2;
+		return 0;
+	}
+	return 0;
+}

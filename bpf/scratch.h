@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The per-CPU scratch in which one sample is put together, and the tables that the programs read.
+ *
+ * The programs insert nothing: they look up, add to counters and write the ring. Every table is written by user
+ * space alone, so no program takes a bucket lock and no sampled process can fill a table.
+ */
+#ifndef FLEETPROF_SCRATCH_H
+#define FLEETPROF_SCRATCH_H
+
+#define MEMO_SIZE 8             /* mappings that one sample remembers */
+#define STACK_WINDOW_BYTES 2048 /* one read of so much is cheaper than two of a few bytes */
+#define STACK_WINDOW_WORDS (STACK_WINDOW_BYTES / 8)
+#define MAPLE_NODE_WORDS 32 /* a maple node is 256 bytes, and aligned to that */
+#define VMA_WORDS 32        /* enough of vm_area_struct for its relocated members */
+
+/* One executable mapping: the frame word of its first byte; others follow by adding the distance. */
+struct memo {
+	u64 start, len;
+	u64 word;
+};
+
+/* A mapping as the VMA tree has it, checked. */
+struct vma {
+	u64 start, end;
+	u64 flags, pgoff;
+	u64 file, mm;
+	u64 entry; /* the VMA itself */
+};
+
+struct walk {
+	u64 pc, sp, fp;
+	u64 stack_end;    /* of the mapping that holds the stack pointer */
+	u64 window_start; /* user address of window[0]; window_len 0: nothing read yet */
+	u32 window_len;
+	bool leaf; /* pc is where the thread is, not a return address */
+	u16 end;   /* enum end_reason */
+};
+
+struct scratch {
+	u32 busy;
+	u32 nr_words; /* of the part that is being written */
+	u64 last_wake_ns;
+	u64 mm;
+	struct record_sample head;
+	struct walk walk;
+	struct memo memo[MEMO_SIZE];
+	u32 memo_next, memo_hit;
+	struct vma vma;
+	u64 node[MAPLE_NODE_WORDS];
+	u64 raw_vma[VMA_WORDS];
+	u64 window[STACK_WINDOW_WORDS];
+	u64 words[1024]; /* a power of two above RECORD_MAX_WORDS, so that a mask bounds the index */
+	struct rec_map maps[RECORD_MAX_MAPS];
+	struct {
+		struct record_ext head;
+		char text[2 * RECORD_CGROUP_BYTES]; /* half of it is room behind the last copy */
+	} cgroup;
+};
+#define WORDS_MASK 1023
+_Static_assert(RECORD_MAX_WORDS <= WORDS_MASK, "the mask covers every word");
+
+struct counters {
+	u64 counter[COUNTER_NR];
+};
+
+/* Read by user space, written here; one array element per CPU, never reset. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct counters);
+} counters SEC(".maps");
+
+/* Private to the programs; one per CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct scratch);
+} scratch SEC(".maps");
+
+/* Records to user space. Full: the sample is lost and counted (COUNTER_LOST_RING_FULL). */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 22); /* set before loading */
+} ring SEC(".maps");
+
+/* Identity of a file revision → what is known of it. Full: the rest stays unnumbered, and user space counts it. */
+struct file_key {
+	u64 ino, ctime_ns;
+	u32 dev, gen;
+};
+struct file_value {
+	u32 id;
+	u32 pad;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1); /* set before loading */
+	__type(key, struct file_key);
+	__type(value, struct file_value);
+} files SEC(".maps");
+
+/* Cgroups whose path user space knows. Full: records go on carrying the path. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1); /* set before loading */
+	__type(key, u64);
+	__type(value, u8);
+} cgroups SEC(".maps");
+
+/* Thread groups or cgroups to be sampled, by filter_kind. Bounded by SAMPLER_FILTER_MAX. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 64);
+	__type(key, u64);
+	__type(value, u8);
+} filter SEC(".maps");
+
+static __always_inline struct scratch *scratch_of_cpu(void)
+{
+	u32 zero = 0;
+
+	return bpf_map_lookup_elem(&scratch, &zero);
+}
+
+static __always_inline void count(struct counters *c, u32 which)
+{
+	c->counter[which]++;
+}
+
+#endif

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Which mapping holds an address? Asked of the kernel's own VMA tree, without locks.
+ *
+ * The tree (lib/maple_tree.c) is read by RCU rules: a node that was replaced points to itself as its parent, and a
+ * VMA may be reused for another address space or range while it is read. So: copy the node, see that it is alive,
+ * read the VMA in one go, see that it belongs to this address space and holds the address, then read its
+ * identity again. What does not agree is tried once more, and then reported as a race, never guessed.
+ */
+#ifndef FLEETPROF_VMA_H
+#define FLEETPROF_VMA_H
+
+#define MAPLE_NODE_MASK 255UL
+#define MAPLE_DEPTH_MAX 8 /* 16-way leaves and 10-way inner nodes: far above any real address space */
+#define VM_EXEC 0x4UL
+#define PAGE_SHIFT 12 /* the arm64 build reads the page size from user space's rodata */
+
+#define SB_KERNMOUNT (1UL << 22)
+#define TMPFS_MAGIC 0x01021994
+#define S_IFMT 0170000
+#define S_IFREG 0100000
+#define CTIME_QUERIED (1U << 31) /* since 6.13 a mere stat sets it: I_CTIME_QUERIED */
+
+enum vma_result {
+	VMA_FOUND = 0,
+	VMA_NONE,
+	VMA_RACE,
+};
+
+/*
+ * The index of the slot that covers addr: the first whose pivot is not below it; a zero pivot ends the node.
+ * Without branches, since each of them would double what the verifier has to follow.
+ */
+static __always_inline u64 maple_slot(const u64 *pivots, u64 nr, u64 addr)
+{
+	u64 index = 0, going = 1;
+
+#pragma unroll
+	for (u64 i = 0; i < nr; i++) {
+		u64 pivot = pivots[i] & (~0ULL >> 1); /* the last one is ULONG_MAX */
+		u64 there = (addr - pivot - 1) >> 63; /* pivot >= addr */
+		u64 used = (pivots[i] | -pivots[i]) >> 63;
+
+		going &= used & (there ^ 1);
+		asm volatile("" : "+r"(going));
+		index += going;
+	}
+	return index;
+}
+
+struct descent {
+	struct scratch *s;
+	u64 entry, addr;
+	bool arrived;
+};
+
+/* One level of the tree; ends at a leaf's entry, or at a node that was replaced meanwhile. */
+static long maple_level(u32 depth, struct descent *d)
+{
+	struct scratch *s = d->s;
+	u64 type = (d->entry >> 3) & 0xf, node = d->entry & ~MAPLE_NODE_MASK, slot;
+
+	if (bpf_probe_read_kernel(s->node, sizeof(s->node), (void *)node) ||
+	    (s->node[0] & ~MAPLE_NODE_MASK) == node)
+		return 1;
+	if (type == bpf_core_enum_value(enum maple_type, maple_arange_64)) {
+		slot = bpf_core_field_offset(struct maple_arange_64, slot) / 8;
+		slot += maple_slot(&s->node[1], 9, d->addr);
+	} else {
+		slot = bpf_core_field_offset(struct maple_range_64, slot) / 8;
+		slot += maple_slot(&s->node[1], 15, d->addr);
+	}
+	d->entry = s->node[slot & (MAPLE_NODE_WORDS - 1)];
+	d->arrived = type == bpf_core_enum_value(enum maple_type, maple_leaf_64);
+	return d->arrived;
+}
+
+/* One descent: the entry that covers addr, 0 if none; *dead if a node was replaced meanwhile. */
+static __always_inline u64 maple_walk(struct scratch *s, u64 root, u64 addr, bool *dead)
+{
+	struct descent d = { .s = s, .entry = root, .addr = addr };
+
+	*dead = false;
+	if ((root & 3) != 2 || root < 4096)
+		return root; /* a tree of one entry, or empty */
+	bpf_loop(MAPLE_DEPTH_MAX, maple_level, &d, 0);
+	*dead = !d.arrived;
+	return d.entry;
+}
+
+#define VMA_WORD(field) \
+	(s->raw_vma[(bpf_core_field_offset(struct vm_area_struct, field) / 8) & (VMA_WORDS - 1)])
+
+/* Reads the VMA behind entry in one go and checks that it is what the walk promised. */
+static __always_inline bool vma_read(struct scratch *s, u64 entry, u64 mm, u64 addr)
+{
+	struct vma *v = &s->vma;
+
+	if (bpf_probe_read_kernel(s->raw_vma, sizeof(s->raw_vma), (void *)entry))
+		return false;
+	v->start = VMA_WORD(vm_start);
+	v->end = VMA_WORD(vm_end);
+	v->mm = VMA_WORD(vm_mm);
+	v->flags = VMA_WORD(vm_flags);
+	v->pgoff = VMA_WORD(vm_pgoff);
+	v->file = VMA_WORD(vm_file);
+	return v->mm == mm && addr >= v->start && addr < v->end;
+}
+
+/* Is the VMA still the same after everything behind it was read? */
+static __always_inline bool vma_unchanged(struct scratch *s)
+{
+	const struct vm_area_struct *vma = (const void *)s->vma.entry;
+
+	return (u64)BPF_CORE_READ(vma, vm_start) == s->vma.start &&
+	       (u64)BPF_CORE_READ(vma, vm_mm) == s->vma.mm && (u64)BPF_CORE_READ(vma, vm_file) == s->vma.file;
+}
+
+/*
+ * Finds the mapping that holds addr into s->vma. This is the one door to the address space: another kernel's data
+ * structure would stand behind it. A global function, so that the verifier reads it once.
+ */
+__noinline int vma_find(struct scratch *s, u64 mm, u64 addr)
+{
+	struct mm_struct *space = (void *)mm;
+	bool dead;
+
+	if (!s)
+		return VMA_NONE;
+	s->vma.entry = maple_walk(s, (u64)BPF_CORE_READ(space, mm_mt.ma_root), addr, &dead);
+	if (dead)
+		return VMA_RACE;
+	if (!s->vma.entry)
+		return VMA_NONE;
+	return vma_read(s, s->vma.entry, mm, addr) ? VMA_FOUND : VMA_RACE;
+}
+
+static __always_inline u64 inode_ctime_ns(const struct inode *inode)
+{
+	const struct inode___split *split = (const void *)inode;
+	const struct inode___underscore *underscore = (const void *)inode;
+	const struct inode___ctime *plain = (const void *)inode;
+
+	if (bpf_core_field_exists(split->i_ctime_sec))
+		return (u64)BPF_CORE_READ(split, i_ctime_sec) * 1000000000ULL +
+		       (BPF_CORE_READ(split, i_ctime_nsec) & ~CTIME_QUERIED);
+	if (bpf_core_field_exists(underscore->__i_ctime))
+		return (u64)BPF_CORE_READ(underscore, __i_ctime.tv_sec) * 1000000000ULL +
+		       ((u64)BPF_CORE_READ(underscore, __i_ctime.tv_nsec) & ~CTIME_QUERIED);
+	return (u64)BPF_CORE_READ(plain, i_ctime.tv_sec) * 1000000000ULL +
+	       (u64)BPF_CORE_READ(plain, i_ctime.tv_nsec);
+}
+
+/*
+ * The identity of the file behind s->vma into map, without its name. False: no file that has one, that is anonymous
+ * memory, a memfd, /dev/zero, a device.
+ */
+static __always_inline bool vma_identity(struct scratch *s, struct rec_map *map)
+{
+	const struct file *file = (const void *)s->vma.file;
+	const struct inode *inode;
+	const struct super_block *sb;
+	u32 nlink;
+
+	if (!file)
+		return false;
+	inode = BPF_CORE_READ(file, f_inode);
+	sb = BPF_CORE_READ(inode, i_sb);
+	nlink = BPF_CORE_READ(inode, i_nlink);
+	map->s_magic = (u32)BPF_CORE_READ(sb, s_magic);
+	map->flags = nlink ? 0 : REC_MAP_DELETED;
+	if ((BPF_CORE_READ(inode, i_mode) & S_IFMT) != S_IFREG || (BPF_CORE_READ(sb, s_flags) & SB_KERNMOUNT) ||
+	    (!nlink && map->s_magic == TMPFS_MAGIC))
+		return false;
+	map->start = s->vma.start;
+	map->end = s->vma.end;
+	map->pgoff_bytes = s->vma.pgoff << PAGE_SHIFT;
+	map->ino = BPF_CORE_READ(inode, i_ino);
+	map->gen = BPF_CORE_READ(inode, i_generation);
+	map->dev = BPF_CORE_READ(sb, s_dev);
+	map->size = (u64)BPF_CORE_READ(inode, i_size);
+	map->ctime_ns = inode_ctime_ns(inode);
+	return true;
+}
+
+static __always_inline void vma_name(const struct scratch *s, struct rec_map *map)
+{
+	const struct file *file = (const void *)s->vma.file;
+	const unsigned char *name = BPF_CORE_READ(file, f_path.dentry, d_name.name);
+
+	if (bpf_probe_read_kernel_str(map->name, sizeof(map->name), name) < 0)
+		map->name[0] = '\0';
+}
+
+#endif
