@@ -1,0 +1,182 @@
+/* The command line of the symbolizer. */
+#include "symbolizer/cli.h"
+#include "agent/base/log.h"
+#include "agent/base/sys.h"
+#include "symbolizer/symbolizer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <string.h>
+
+#define EXIT_USAGE 2
+
+struct cli {
+	const char *path;
+	enum symbolizer_space space;
+	enum symbolizer_demangle demangle;
+	bool addresses, no_inlines;
+};
+
+static const char help[] =
+	"usage: fleetprof-symbolizer -e FILE [OPTION…] [ADDRESS…]\n"
+	"\n"
+	"Prints, for each hexadecimal ADDRESS (or each line of standard input), the function and file:line,\n"
+	"innermost inlined function first, and an empty line behind each address.\n"
+	"\n"
+	"  -e, --exe FILE       the ELF file\n"
+	"      --offsets        addresses are offsets into the file, not the ELF's own addresses\n"
+	"  -a, --addresses      print each address first\n"
+	"      --no-inlines     only the outermost function\n"
+	"      --demangle HOW   full (default), short or none\n"
+	"  -h, --help           this text\n";
+
+static const struct option options[] = {
+	{ "exe", required_argument, NULL, 'e' },
+	{ "offsets", no_argument, NULL, 'o' },
+	{ "addresses", no_argument, NULL, 'a' },
+	{ "no-inlines", no_argument, NULL, 'n' },
+	{ "demangle", required_argument, NULL, 'd' },
+	{ "help", no_argument, NULL, 'h' },
+	{ 0 },
+};
+
+static int parse_demangle(const char *how, enum symbolizer_demangle *ret)
+{
+	if (!strcmp(how, "full"))
+		*ret = SYMBOLIZER_DEMANGLE_FULL;
+	else if (!strcmp(how, "short"))
+		*ret = SYMBOLIZER_DEMANGLE_SHORT;
+	else if (!strcmp(how, "none"))
+		*ret = SYMBOLIZER_DEMANGLE_NONE;
+	else
+		return -EINVAL;
+	return 0;
+}
+
+enum { CLI_E_HELP = 1 };
+
+static int parse(struct cli *cli, int argc, char **argv)
+{
+	int c;
+
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, "e:ah", options, NULL)) != -1) {
+		switch (c) {
+		case 'e':
+			cli->path = optarg;
+			break;
+		case 'o':
+			cli->space = SYMBOLIZER_FILE_OFFSET;
+			break;
+		case 'a':
+			cli->addresses = true;
+			break;
+		case 'n':
+			cli->no_inlines = true;
+			break;
+		case 'h':
+			return CLI_E_HELP;
+		case 'd':
+			if (!parse_demangle(optarg, &cli->demangle))
+				break;
+			log_error("--demangle %s: choose full, short or none", optarg);
+			return -EINVAL;
+		default:
+			log_error("unknown option or missing value: %s (see --help)",
+				  argv[optind - 1]);
+			return -EINVAL;
+		}
+	}
+	if (!cli->path) {
+		log_error("which file? (-e FILE; see --help)");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static void print_answer(const struct cli *cli, uint64_t address,
+			 const struct symbolizer_result *result)
+{
+	const struct symbolizer_answer *answer = &result->answers[0];
+	uint32_t first = 0;
+
+	if (cli->addresses)
+		printf("0x%" PRIx64 "\n", address);
+	if (!answer->nr_frames)
+		printf("??\n??:0\n");
+	else if (cli->no_inlines)
+		first = answer->nr_frames - 1;
+	for (uint32_t i = first; i < answer->nr_frames; i++) {
+		const struct symbolizer_frame *frame = &result->frames[answer->first_frame + i];
+
+		printf("%s\n%s:%u\n", frame->name, *frame->file ? frame->file : "??", frame->line);
+	}
+	putchar('\n');
+}
+
+static int one(const struct cli *cli, struct symbolizer_file *file, const char *text)
+{
+	_cleanup_(symbolizer_result_deinitp) struct symbolizer_result result =
+		SYMBOLIZER_RESULT_NULL;
+	char *end;
+	uint64_t address;
+	int r;
+
+	errno = 0;
+	address = strtoull(text, &end, 16);
+	if (end == text || (*end && *end != '\n') || errno || *text == '-') {
+		log_error("%s: not a hexadecimal address", text);
+		return -EINVAL;
+	}
+	r = symbolizer_file_frames(file, cli->space, &address, 1, &result);
+	if (r < 0) {
+		log_error("%s: %s", cli->path, err_str(r));
+		return r;
+	}
+	print_answer(cli, address, &result);
+	return 0;
+}
+
+static int from_stdin(const struct cli *cli, struct symbolizer_file *file)
+{
+	char line[64];
+	int r = 0;
+
+	while (!r && fgets(line, sizeof(line), stdin)) {
+		r = one(cli, file, line);
+		fflush(stdout);
+	}
+	return r;
+}
+
+int cli_main(int argc, char **argv)
+{
+	struct cli cli = { .space = SYMBOLIZER_VADDR };
+	_cleanup_(symbolizer_file_freep) struct symbolizer_file *file = NULL;
+	_cleanup_(closep) int fd = -1;
+	struct err err = ERR_NULL;
+	int r = parse(&cli, argc, argv);
+
+	if (r == CLI_E_HELP)
+		fputs(help, stdout);
+	if (r)
+		return r < 0 ? EXIT_USAGE : 0;
+	fd = open(cli.path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		log_error("cannot open %s: %s", cli.path, err_str(err_last()));
+		return 1;
+	}
+	r = symbolizer_file_new(&file, fd, &err);
+	if (r) {
+		log_error("%s: %s", cli.path, r < 0 && !err.text[0] ? err_str(r) : err.text);
+		return 1;
+	}
+	symbolizer_file_set_demangle(file, cli.demangle);
+	for (int i = optind; i < argc && !r; i++)
+		r = one(&cli, file, argv[i]);
+	if (!r && optind == argc)
+		r = from_stdin(&cli, file);
+	return r < 0 ? 1 : 0;
+}

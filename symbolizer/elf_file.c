@@ -1,0 +1,124 @@
+/* ELF segments and identity. */
+#include "symbolizer/elf_file.h"
+
+#include <gelf.h>
+#include <string.h>
+
+bool elf_offset_to_vaddr(const struct segment *segments, size_t nr, uint64_t offset, uint64_t *ret)
+{
+	for (int executable = 1; executable >= 0; executable--) {
+		for (size_t i = 0; i < nr; i++) {
+			const struct segment *s = &segments[i];
+
+			if (s->executable == !!executable && offset >= s->offset &&
+			    offset - s->offset < s->file_size) {
+				*ret = offset - s->offset + s->vaddr;
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+size_t elf_read_segments(Elf *elf, struct segment *segments, size_t max)
+{
+	size_t nr_headers, nr = 0;
+
+	if (elf_getphdrnum(elf, &nr_headers) < 0)
+		return 0;
+	for (size_t i = 0; i < nr_headers && i < 65536 && nr < max; i++) {
+		GElf_Phdr phdr;
+
+		if (!gelf_getphdr(elf, (int)i, &phdr) || phdr.p_type != PT_LOAD)
+			continue;
+		segments[nr++] = (struct segment) { .offset = phdr.p_offset,
+						    .file_size = phdr.p_filesz,
+						    .vaddr = phdr.p_vaddr,
+						    .executable = phdr.p_flags & PF_X };
+	}
+	return nr;
+}
+
+/* Looks for the build ID among the notes of data. */
+static bool find_build_id(Elf_Data *data, struct symbolizer_identity *ret)
+{
+	size_t at = 0, name, desc;
+	GElf_Nhdr note;
+
+	while (data && (at = gelf_getnote(data, at, &note, &name, &desc)) > 0) {
+		const char *owner = (const char *)data->d_buf + name;
+
+		if (note.n_descsz == 0 || note.n_descsz > SYMBOLIZER_BUILD_ID_MAX)
+			continue;
+		if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 &&
+		    !memcmp(owner, "GNU", 4))
+			ret->build_id_kind = SYMBOLIZER_BUILD_ID_GNU;
+		else if (note.n_type == 4 && note.n_namesz == 4 && !memcmp(owner, "Go\0", 4))
+			ret->build_id_kind = SYMBOLIZER_BUILD_ID_GO;
+		else
+			continue;
+		ret->build_id_len = note.n_descsz;
+		memcpy(ret->build_id, (const char *)data->d_buf + desc, note.n_descsz);
+		if (ret->build_id_kind == SYMBOLIZER_BUILD_ID_GNU)
+			return true; /* preferred over Go's own */
+	}
+	return false;
+}
+
+static void read_build_id(Elf *elf, struct symbolizer_identity *ret)
+{
+	Elf_Scn *scn = NULL;
+	size_t nr = 0;
+
+	if (!elf_getphdrnum(elf, &nr)) {
+		for (size_t i = 0; i < nr && i < 65536; i++) {
+			GElf_Phdr phdr;
+
+			if (!gelf_getphdr(elf, (int)i, &phdr) || phdr.p_type != PT_NOTE)
+				continue;
+			if (find_build_id(elf_getdata_rawchunk(
+						  elf, (int64_t)phdr.p_offset, phdr.p_filesz,
+						  phdr.p_align == 8 ? ELF_T_NHDR8 : ELF_T_NHDR),
+					  ret))
+				return;
+		}
+	}
+	while ((scn = elf_nextscn(elf, scn))) { /* object files, and kernels */
+		GElf_Shdr shdr;
+
+		if (gelf_getshdr(scn, &shdr) && shdr.sh_type == SHT_NOTE &&
+		    find_build_id(elf_getdata(scn, NULL), ret))
+			return;
+	}
+}
+
+void elf_read_identity(Elf *elf, struct symbolizer_identity *ret)
+{
+	Elf_Scn *scn = NULL;
+	size_t names;
+	GElf_Ehdr ehdr;
+
+	*ret = (struct symbolizer_identity) { .build_id_len = 0 };
+	if (!gelf_getehdr(elf, &ehdr))
+		return;
+	ret->elf_type = ehdr.e_type;
+	ret->elf_machine = ehdr.e_machine;
+	read_build_id(elf, ret);
+	if (elf_getshdrstrndx(elf, &names) < 0)
+		return;
+	while ((scn = elf_nextscn(elf, scn))) {
+		const char *name;
+		GElf_Shdr shdr;
+
+		if (!gelf_getshdr(scn, &shdr))
+			continue;
+		name = elf_strptr(elf, names, shdr.sh_name);
+		if (shdr.sh_type == SHT_SYMTAB)
+			ret->has_symtab = true;
+		else if (name && shdr.sh_type != SHT_NOBITS &&
+			 (!strcmp(name, ".debug_info") || !strcmp(name, ".zdebug_info")))
+			ret->has_dwarf = true;
+		else if (name && !strcmp(name, ".gnu_debuglink"))
+			ret->has_debuglink = true;
+	}
+}

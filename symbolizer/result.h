@@ -1,0 +1,31 @@
+/* Builds a struct symbolizer_result: frames with interned strings, then pointers when all is there. */
+#ifndef FLEETPROF_SYMBOLIZER_RESULT_H
+#define FLEETPROF_SYMBOLIZER_RESULT_H
+
+#include "agent/base/intern.h"
+#include "symbolizer/symbolizer.h"
+
+struct result;
+
+#define RESULT_FRAMES_PER_ADDRESS_MAX 64
+
+int result_new(struct result **ret, size_t nr_answers);
+struct result *result_free(struct result *r);
+DEFINE_CLEANUP(struct result *, result_free)
+
+/*
+ * Adds a frame behind those added before. Strings are copied; NULL counts as "".
+ * Returns 0, -ENOSPC when the strings' bound is reached, or -ENOMEM.
+ */
+int result_add_frame(struct result *r, const struct symbolizer_frame *frame);
+
+/* How many frames there are: the first_frame of an answer that begins now. */
+uint32_t result_frames(const struct result *r);
+
+/* Sets answer i; its frames are those added since first_frame. */
+void result_set_answer(struct result *r, size_t i, const struct symbolizer_answer *answer);
+
+/* The finished result; consumes r. */
+void result_finish(struct result *r, struct symbolizer_result *ret);
+
+#endif
