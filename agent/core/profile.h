@@ -5,7 +5,8 @@
  * strings is "". Locations are unique per (mapping, address); a location with lines lists the innermost
  * inlined function first. Stacks are unique lists of locations, leaf first.
  *
- * Bounds: PROFILE_MAX_… below; what does not fit is counted in `dropped_…` and never silently lost.
+ * Bounds: PROFILE_MAX_… below. A sample that does not fit is counted in the view's `dropped_…`; anything
+ * else that does not fit is an error of the builder, and the caller's to count.
  */
 #ifndef FLEETPROF_CORE_PROFILE_H
 #define FLEETPROF_CORE_PROFILE_H
@@ -107,10 +108,15 @@ struct profile_view {
 	const uint32_t *stack_locations;
 	size_t nr_mappings, nr_functions, nr_lines, nr_locations, nr_owners, nr_processes,
 		nr_samples, nr_stack_locations;
+	size_t nr_strings; /* string indexes are below this */
+	uint64_t dropped_samples, dropped_value_ns; /* refused with -ENOSPC */
 };
 
 #define PROFILE_MAX_STRING_BYTES (256u << 20)
 #define PROFILE_MAX_ENTRIES (16u << 20) /* of any one table */
+#define PROFILE_MAX_STRING                                                                         \
+	4096 /* bytes of one string; C++ symbols of 100 KB exist and tell no more */
+#define PROFILE_MAX_NAME (PROFILE_MAX_STRING + 32) /* buffer for profile_frame_name() */
 
 int profile_new(struct profile **ret);
 struct profile *profile_free(struct profile *p);
@@ -121,9 +127,17 @@ const char *profile_string(const struct profile *p, uint32_t string);
 struct profile_meta *profile_meta(struct profile *p);
 
 /*
+ * What a frame is called: the function of line `line` of the location, or, of a location without lines
+ * (line is 0 then), its file and address: "libfoo.so!0x1234". Never empty. tmp: PROFILE_MAX_NAME bytes,
+ * used or not; the answer lives as long as both.
+ */
+const char *profile_frame_name(const struct profile *p, uint32_t location, uint32_t line,
+			       char *tmp);
+
+/*
  * Builders: each returns 0 and the index of the entry, an equal entry that was there already being
  * reused; -ENOMEM, or -ENOSPC at a bound. profile_add_string() makes the bytes valid UTF-8 (each invalid byte
- * becomes U+FFFD) and cuts at 4096 bytes.
+ * becomes U+FFFD) and cuts at PROFILE_MAX_STRING bytes. Indexes given must be of this profile.
  */
 int profile_add_string(struct profile *p, const char *s, uint32_t *ret);
 int profile_add_mapping(struct profile *p, const struct profile_mapping *m, uint32_t *ret);
@@ -133,7 +147,10 @@ int profile_add_location(struct profile *p, const struct profile_location *l,
 			 const struct profile_line *lines, uint32_t *ret);
 int profile_add_owner(struct profile *p, const struct profile_owner *o, uint32_t *ret);
 int profile_add_process(struct profile *p, const struct profile_process *process, uint32_t *ret);
-/* Adds to the sample with equal owner, process, thread comm and stack. locations: leaf first; copied. */
+/*
+ * Adds count and value to the sample with equal owner, process, thread comm, completeness and stack, and
+ * to its owner. locations: leaf first; copied.
+ */
 int profile_add_sample(struct profile *p, const struct profile_sample *s, const uint32_t *locations,
 		       size_t nr);
 
