@@ -10,21 +10,14 @@
 #ifndef FLEETPROF_SYMBOLIZER_CLIENT_H
 #define FLEETPROF_SYMBOLIZER_CLIENT_H
 
-#include "agent/base/loop.h"
+#include "agent/base/helper.h"
 #include "symbolizer/symbolizer.h"
 
 struct symclient;
 
-struct symclient_config {
-	const char *helper; /* path of fleetprof-symbolizer */
-	uint32_t uid, gid; /* the supervisor's own user, 0: leave */
-	uint32_t max_children; /* alive at once, 1…4 */
-	uint64_t child_memory; /* RLIMIT_DATA of each child, bytes */
-	uint32_t deadline_ms; /* of each request, in a child */
-};
-
-int symclient_new(struct symclient **ret, struct loop *loop, const struct symclient_config *config,
-		  struct err *err);
+/* spawn starts fleetprof-symbolizer as a supervisor; see agent/base/helper.h. */
+int symclient_new(struct symclient **ret, struct loop *loop, helper_spawn_fn spawn,
+		  void *spawn_userdata, struct err *err);
 struct symclient *symclient_free(
 	struct symclient *client); /* outstanding requests are answered LOST */
 DEFINE_CLEANUP(struct symclient *, symclient_free)

@@ -11,19 +11,15 @@
 #define FLEETPROF_OPENER_CLIENT_H
 
 #include "agent/base/err.h"
-#include "agent/base/loop.h"
+#include "agent/base/helper.h"
 
 #include <stdint.h>
 
 struct openclient;
 
-struct openclient_config {
-	const char *helper; /* path of fleetprof-opener */
-	uint32_t deadline_ms; /* per request, 2000 */
-};
-
-int openclient_new(struct openclient **ret, struct loop *loop,
-		   const struct openclient_config *config, struct err *err);
+/* spawn starts fleetprof-opener; see agent/base/helper.h. */
+int openclient_new(struct openclient **ret, struct loop *loop, helper_spawn_fn spawn,
+		   void *spawn_userdata, struct err *err);
 struct openclient *openclient_free(struct openclient *client);
 DEFINE_CLEANUP(struct openclient *, openclient_free)
 

@@ -1,0 +1,149 @@
+/* Opens the file of a request. */
+#include "agent/opener/worker.h"
+#include "agent/base/clock.h"
+#include "agent/base/err.h"
+#include "agent/base/sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/openat2.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+/* First only the path: opening a device may already do something (a watchdog starts). */
+#define PATH_FLAGS (O_PATH | O_CLOEXEC)
+#define OPEN_FLAGS (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+
+/* Start of a process by /proc/PID/stat: field 22, in clock ticks since boot. */
+static int read_start_ns(int proc_fd, uint32_t tgid, uint64_t *ret)
+{
+	_cleanup_(buf_deinitp) struct buf b = BUF_NULL;
+	unsigned long long ticks;
+	char path[32];
+	char *p;
+	int r;
+
+	buf_init(&b, 4096);
+	snprintf(path, sizeof(path), "%u/stat", tgid);
+	r = sys_read_file(proc_fd, path, &b);
+	if (r < 0)
+		return r == -ENOENT ? -ESRCH : r;
+	p = strrchr(buf_str(&b), ')'); /* the comm may hold anything */
+	if (!p ||
+	    sscanf(p + 1,
+		   " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+		   &ticks) != 1)
+		return -EBADMSG;
+	*ret = ticks * (NSEC_PER_SEC / (uint64_t)sysconf(_SC_CLK_TCK));
+	return 0;
+}
+
+/* Is tgid still the process that the request means? The tick is all that /proc tells. */
+static int check_process(int proc_fd, const struct openwire_request *request)
+{
+	uint64_t tick = NSEC_PER_SEC / (uint64_t)sysconf(_SC_CLK_TCK), start;
+	int r;
+
+	if (!request->start_boot_ns)
+		return 0;
+	r = read_start_ns(proc_fd, request->tgid, &start);
+	if (r < 0)
+		return r;
+	return start <= request->start_boot_ns + tick && request->start_boot_ns <= start + tick
+		       ? 0
+		       : -ESRCH;
+}
+
+static int open_mapping(int proc_fd, const struct openwire_request *request)
+{
+	char path[96];
+	int fd;
+
+	snprintf(path, sizeof(path), "%u/map_files/%" PRIx64 "-%" PRIx64, request->tgid,
+		 request->start, request->end);
+	fd = openat(proc_fd, path, PATH_FLAGS);
+	if (fd >= 0)
+		return fd;
+	/* The mapping may have been split or merged since; the executable itself is the likeliest file. */
+	if (errno != ENOENT && errno != EPERM)
+		return err_last();
+	snprintf(path, sizeof(path), "%u/exe", request->tgid);
+	fd = openat(proc_fd, path, PATH_FLAGS);
+	return fd < 0 ? err_last() : fd;
+}
+
+static int open_in_root(int proc_fd, const struct openwire_request *request)
+{
+	struct open_how how = { .flags = PATH_FLAGS,
+				.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
+	_cleanup_(closep) int root = -1;
+	char path[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "%u/root", request->tgid);
+	root = openat(proc_fd, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
+		return err_last();
+	for (unsigned int i = 0; i < 8; i++) { /* EAGAIN: a rename raced with the look-up */
+		fd = (int)syscall(SYS_openat2, root, request->path, &how, sizeof(how));
+		if (fd >= 0 || errno != EAGAIN)
+			break;
+	}
+	return fd < 0 ? err_last() : fd;
+}
+
+static int open_proc(int proc_fd, const struct openwire_request *request)
+{
+	char path[OPENWIRE_PATH_MAX + 16];
+	int fd;
+
+	snprintf(path, sizeof(path), "%u/%s", request->tgid, request->path);
+	fd = openat(proc_fd, path, PATH_FLAGS);
+	return fd < 0 ? err_last() : fd;
+}
+
+static int reopen_regular(int path_fd)
+{
+	char path[32];
+	struct stat st;
+	int fd;
+
+	if (fstat(path_fd, &st) < 0)
+		return err_last();
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", path_fd);
+	fd = open(path, OPEN_FLAGS);
+	return fd < 0 ? err_last() : fd;
+}
+
+static int find(int proc_fd, const struct openwire_request *request)
+{
+	switch (request->header.type) {
+	case OPENWIRE_MAPPING:
+		return open_mapping(proc_fd, request);
+	case OPENWIRE_IN_ROOT:
+		return open_in_root(proc_fd, request);
+	}
+	return open_proc(proc_fd, request);
+}
+
+int opener_open(int proc_fd, const struct openwire_request *request)
+{
+	_cleanup_(closep) int path_fd = -1;
+	_cleanup_(closep) int fd = -1;
+	int r = check_process(proc_fd, request);
+
+	if (r < 0)
+		return r;
+	path_fd = find(proc_fd, request);
+	if (path_fd < 0)
+		return path_fd;
+	fd = reopen_regular(path_fd);
+	if (fd < 0)
+		return fd;
+	r = check_process(proc_fd, request);
+	return r < 0 ? r : TAKE_FD(fd);
+}

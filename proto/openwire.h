@@ -1,0 +1,39 @@
+/* Between core and opener: a request names a file of a process, the answer carries its descriptor or an errno. */
+#ifndef FLEETPROF_PROTO_OPENWIRE_H
+#define FLEETPROF_PROTO_OPENWIRE_H
+
+#include "proto/wire.h"
+
+#define OPENWIRE_PATH_MAX 1024
+
+enum openwire_type {
+	OPENWIRE_MAPPING = 1, /* /proc/TGID/map_files/START-END */
+	OPENWIRE_IN_ROOT = 2, /* path inside the root of TGID */
+	OPENWIRE_PROC = 3, /* path: one of OPENWIRE_PROC_NAMES below /proc/TGID */
+};
+#define OPENWIRE_PROC_NAMES                                                                        \
+	{                                                                                          \
+		"mountinfo", "cgroup"                                                              \
+	}
+
+struct openwire_request {
+	struct wire_header header;
+	uint32_t tgid, dev, s_magic, pad;
+	uint64_t start_boot_ns, start, end;
+	char path[OPENWIRE_PATH_MAX]; /* NUL-terminated */
+};
+
+struct openwire_answer {
+	struct wire_header header;
+	int32_t result; /* 0: a descriptor comes along; negative errno */
+	uint32_t pad;
+};
+
+/* Do n bytes at request make a request? */
+bool openwire_check_request(const struct openwire_request *request, size_t n);
+bool openwire_check_answer(const struct openwire_answer *answer, size_t n);
+
+/* Is this a file system whose server may let an open wait (FUSE, NFS, CIFS, 9p, Ceph, Lustre)? linux/magic.h */
+bool openwire_may_stall(uint32_t s_magic);
+
+#endif

@@ -1,0 +1,125 @@
+/* The sandboxed child. */
+#include "symbolizer/child.h"
+#include "agent/base/fdpass.h"
+#include "agent/base/sys.h"
+#include "proto/symwire.h"
+#include "symbolizer/codec.h"
+#include "symbolizer/containers.h"
+
+#include <errno.h>
+
+#define EXIT_NO_MEMORY 3
+
+struct child {
+	int socket, file_fd;
+	struct symbolizer_file *file;
+	struct symbolizer_kallsyms *kallsyms;
+};
+
+static enum symwire_status status_of(int r)
+{
+	if (r == SYMBOLIZER_E_NOT_ELF)
+		return SYMWIRE_NOT_ELF;
+	if (r == -ENOMEM)
+		_exit(EXIT_NO_MEMORY); /* the supervisor starts over, and counts it */
+	return r ? SYMWIRE_BROKEN : SYMWIRE_OK;
+}
+
+static int open_file(struct child *c)
+{
+	return c->file ? 0 : symbolizer_file_new(&c->file, c->file_fd, NULL);
+}
+
+static int answer_identity(struct child *c, struct buf *out)
+{
+	struct symbolizer_identity identity;
+	int r = open_file(c);
+
+	if (r)
+		return r;
+	symbolizer_file_identity(c->file, &identity);
+	return buf_add(out, &identity, sizeof(identity));
+}
+
+static int answer_frames(struct child *c, const uint64_t *offsets, size_t nr, struct buf *out)
+{
+	_cleanup_(symbolizer_result_deinitp) struct symbolizer_result result =
+		SYMBOLIZER_RESULT_NULL;
+	int r = open_file(c);
+
+	if (!r)
+		r = symbolizer_file_frames(c->file, SYMBOLIZER_FILE_OFFSET, offsets, nr, &result);
+	return r ? r : codec_encode_frames(&result, out);
+}
+
+static int answer_kernel(struct child *c, const uint64_t *addresses, size_t nr, struct buf *out)
+{
+	_cleanup_(symbolizer_result_deinitp) struct symbolizer_result result =
+		SYMBOLIZER_RESULT_NULL;
+	int r = 0;
+
+	if (!c->kallsyms)
+		r = symbolizer_kallsyms_new(&c->kallsyms, c->file_fd, NULL);
+	if (!r)
+		r = symbolizer_kallsyms_frames(c->kallsyms, addresses, nr, &result);
+	return r ? r : codec_encode_frames(&result, out);
+}
+
+static int answer(struct child *c, const struct symwire_request *request, struct buf *out)
+{
+	const uint64_t *addresses = (const void *)(request + 1);
+
+	switch (request->header.type) {
+	case SYMWIRE_IDENTITY:
+		return answer_identity(c, out);
+	case SYMWIRE_FRAMES:
+		return answer_frames(c, addresses, request->nr, out);
+	case SYMWIRE_KERNEL:
+		return answer_kernel(c, addresses, request->nr, out);
+	case SYMWIRE_CONTAINERS:
+		return containers_parse_file(c->file_fd, out);
+	}
+	return -EINVAL;
+}
+
+static int send_answer(const struct child *c, const struct symwire_request *request,
+		       enum symwire_status status, const struct buf *out)
+{
+	struct wire_header header = wire_header(request->header.type, request->header.id, out->len);
+	_cleanup_(closep) int fd = -1;
+	int r;
+
+	header.status = status;
+	if (status == SYMWIRE_OK) {
+		r = sys_memfd("answer", &fd);
+		if (!r)
+			r = sys_write_all(fd, out->data, out->len);
+		if (!r)
+			r = sys_seal(fd);
+		if (r < 0)
+			return r;
+	}
+	return fdpass_send(c->socket, &header, sizeof(header), NULL, 0, fd);
+}
+
+void child_main(const struct sandbox *sandbox, int socket, int file_fd)
+{
+	static uint64_t message[(sizeof(struct symwire_request) / 8) + SYMWIRE_ADDRESSES_MAX];
+	const struct symwire_request *request = (const void *)message;
+	struct child c = { .socket = socket, .file_fd = file_fd };
+
+	if (sandbox_enter(sandbox) < 0)
+		_exit(1);
+	for (;;) {
+		_cleanup_(buf_deinitp) struct buf out = BUF_NULL;
+		int unexpected, r;
+		ssize_t n = fdpass_receive(socket, message, sizeof(message), 0, &unexpected);
+
+		if (n <= 0 || unexpected >= 0 || !symwire_check_request(request, (size_t)n))
+			_exit(0);
+		buf_init(&out, SYMWIRE_ANSWER_MAX);
+		r = answer(&c, request, &out);
+		if (send_answer(&c, request, status_of(r), &out) < 0)
+			_exit(1);
+	}
+}

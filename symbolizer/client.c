@@ -1,0 +1,482 @@
+/* The core's end of the symbolizer. */
+#include "symbolizer/client.h"
+#include "agent/base/fdpass.h"
+#include "agent/base/hashmap.h"
+#include "proto/symwire.h"
+#include "symbolizer/codec.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#define QUEUED_MAX (1u << 18)
+#define IN_FLIGHT_MAX 8 /* below the supervisor's queue */
+#define PRIORITIES 3
+#define KEY_KALLSYMS UINT64_MAX
+
+struct job;
+
+/* One message: a part of a job. */
+struct part {
+	struct part *next;
+	struct job *job;
+	uint64_t id;
+	size_t first, nr; /* of the job's addresses */
+	void *data; /* the answer's bytes */
+	struct symbolizer_result result;
+	bool answered;
+};
+
+/* One call of the client: its answer is given when all of its parts have one. */
+struct job {
+	struct symclient *client;
+	enum symwire_type type;
+	uint64_t key, owner;
+	int fd;
+	uint64_t *addresses;
+	size_t nr, nr_parts, nr_waiting, nr_ok;
+	struct part *parts;
+	enum symclient_status status; /* of the first part that failed */
+	union {
+		symclient_frames_fn on_frames;
+		symclient_identity_fn on_identity;
+		symclient_containers_fn on_containers;
+	};
+	void *userdata;
+};
+
+struct symclient {
+	struct helper *helper;
+	struct hashmap *sent; /* id → struct part * */
+	struct part *first[PRIORITIES], **last[PRIORITIES];
+	size_t nr_queued;
+	uint64_t next_id;
+	bool closing;
+};
+
+static void job_free(struct job *job)
+{
+	for (size_t i = 0; i < job->nr_parts; i++) {
+		codec_result_deinit(&job->parts[i].result);
+		free(job->parts[i].data);
+	}
+	free(job->parts);
+	free(job->addresses);
+	close_fd(job->fd);
+	free(job);
+}
+
+/* Puts the parts' results one behind the other; a part without one is addresses without names. */
+static int merge(const struct job *job, struct symbolizer_result *ret)
+{
+	struct symbolizer_result all = { .nr_answers = job->nr };
+	size_t frames = 0;
+
+	for (size_t i = 0; i < job->nr_parts; i++)
+		all.nr_frames += job->parts[i].result.nr_frames;
+	all.answers = calloc(all.nr_answers + 1, sizeof(*all.answers));
+	all.frames = calloc(all.nr_frames + 1, sizeof(*all.frames));
+	if (!all.answers || !all.frames) {
+		codec_result_deinit(&all);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < job->nr_parts; i++) {
+		const struct part *part = &job->parts[i];
+
+		for (size_t j = 0; j < part->result.nr_answers; j++) {
+			all.answers[part->first + j] = part->result.answers[j];
+			all.answers[part->first + j].first_frame += (uint32_t)frames;
+		}
+		if (part->result.nr_frames)
+			memcpy(all.frames + frames, part->result.frames,
+			       part->result.nr_frames * sizeof(*all.frames));
+		frames += part->result.nr_frames;
+	}
+	*ret = all;
+	return 0;
+}
+
+static void answer_frames(struct job *job)
+{
+	struct symbolizer_result all;
+
+	if (job->nr_ok && !merge(job, &all)) {
+		job->on_frames(SYMCLIENT_OK, &all, job->userdata);
+		codec_result_deinit(&all);
+	} else {
+		job->on_frames(job->nr_ok ? SYMCLIENT_LOST : job->status, NULL, job->userdata);
+	}
+}
+
+static void finish_job(struct job *job)
+{
+	switch (job->type) {
+	case SYMWIRE_FRAMES:
+	case SYMWIRE_KERNEL:
+		answer_frames(job);
+		break;
+	case SYMWIRE_IDENTITY:
+		job->on_identity(job->status, job->status ? NULL : job->parts[0].data,
+				 job->userdata);
+		break;
+	default:
+		if (job->status)
+			job->on_containers(job->status, NULL, 0, job->userdata);
+		break;
+	}
+	job_free(job);
+}
+
+static int take_containers(struct job *job, const void *data, size_t size)
+{
+	struct symclient_container *containers;
+	size_t nr;
+	int r = codec_decode_containers(data, size, &containers, &nr);
+
+	if (r < 0)
+		return r;
+	job->on_containers(SYMCLIENT_OK, containers, nr, job->userdata);
+	free(containers);
+	return 0;
+}
+
+/* The wall: what the answer's bytes must be. */
+static int take_data(struct part *part, size_t size)
+{
+	const struct symbolizer_identity *identity = part->data;
+
+	switch (part->job->type) {
+	case SYMWIRE_IDENTITY:
+		return size == sizeof(*identity) &&
+				       identity->build_id_len <= SYMBOLIZER_BUILD_ID_MAX &&
+				       (unsigned int)identity->build_id_kind <=
+					       SYMBOLIZER_BUILD_ID_GO
+			       ? 0
+			       : -EBADMSG;
+	case SYMWIRE_CONTAINERS:
+		return take_containers(part->job, part->data, size);
+	default:
+		return codec_decode_frames(part->data, size, part->nr, &part->result);
+	}
+}
+
+static void answer_part(struct part *part, enum symclient_status status, size_t size)
+{
+	struct job *job = part->job;
+
+	if (part->answered)
+		return;
+	part->answered = true;
+	if (status == SYMCLIENT_OK && take_data(part, size) < 0)
+		status = SYMCLIENT_BROKEN;
+	if (status == SYMCLIENT_OK)
+		job->nr_ok++;
+	else if (job->status == SYMCLIENT_OK)
+		job->status = status;
+	if (--job->nr_waiting == 0)
+		finish_job(job);
+}
+
+/* Copies a sealed answer: the sender cannot change it any more, neither while nor after it is checked. */
+static int copy_answer(int fd, size_t size, void **ret)
+{
+	const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+	void *data, *map;
+	struct stat st;
+
+	if ((fcntl(fd, F_GET_SEALS) & seals) != seals || fstat(fd, &st) < 0 || st.st_size < 0 ||
+	    (size_t)st.st_size != size || size > SYMWIRE_ANSWER_MAX || !size)
+		return -EBADMSG;
+	map = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (map == MAP_FAILED)
+		return err_last();
+	data = malloc(size);
+	if (data)
+		memcpy(data, map, size);
+	munmap(map, size);
+	if (!data)
+		return -ENOMEM;
+	*ret = data;
+	return 0;
+}
+
+static bool take_answer(struct symclient *c, const struct wire_header *header, size_t n, int fd)
+{
+	enum symclient_status status = (enum symclient_status)header->status;
+	struct part **found, *part;
+
+	if (!wire_check(header, n, true) || header->status >= SYMWIRE_STATUS_END ||
+	    (header->status == SYMWIRE_OK) != (fd >= 0))
+		return false;
+	found = hashmap_get(c->sent, &header->id);
+	if (!found)
+		return true;
+	part = *found;
+	hashmap_remove(c->sent, &header->id);
+	if (fd >= 0 && copy_answer(fd, header->size, &part->data) < 0)
+		status = SYMCLIENT_BROKEN;
+	answer_part(part, status, header->size);
+	return true;
+}
+
+static int send_part(struct symclient *c, const struct part *part)
+{
+	const struct job *job = part->job;
+	size_t size = part->nr * sizeof(*job->addresses);
+	struct symwire_request request = { .key = job->key,
+					   .owner = job->owner,
+					   .nr = (uint32_t)part->nr };
+
+	request.header =
+		wire_header(job->type, part->id, sizeof(request) - sizeof(request.header) + size);
+	return fdpass_send(helper_socket(c->helper), &request, sizeof(request),
+			   job->addresses + part->first, size, job->fd);
+}
+
+static struct part *next_part(struct symclient *c, unsigned int *ret_priority)
+{
+	for (unsigned int p = 0; p < PRIORITIES; p++) {
+		*ret_priority = p;
+		if (c->first[p])
+			return c->first[p];
+	}
+	return NULL;
+}
+
+static void send_queued(struct symclient *c)
+{
+	struct part *part;
+	unsigned int p;
+
+	while (helper_socket(c->helper) >= 0 && hashmap_count(c->sent) < IN_FLIGHT_MAX &&
+	       (part = next_part(c, &p))) {
+		void *value;
+		int r = send_part(c, part);
+
+		if (r == -EAGAIN && hashmap_count(c->sent))
+			return; /* an answer will make room */
+		if (r < 0) {
+			helper_fail(c->helper);
+			return;
+		}
+		c->first[p] = part->next;
+		if (!c->first[p])
+			c->last[p] = &c->first[p];
+		c->nr_queued--;
+		if (hashmap_put(c->sent, &part->id, &value, NULL))
+			answer_part(part, SYMCLIENT_LOST, 0);
+		else
+			*(struct part **)value = part;
+	}
+}
+
+static void on_readable(int socket, void *userdata)
+{
+	struct symclient *c = userdata;
+
+	while (helper_socket(c->helper) == socket) {
+		_cleanup_(closep) int fd = -1;
+		struct wire_header header;
+		ssize_t n = fdpass_receive(socket, &header, sizeof(header), MSG_DONTWAIT, &fd);
+
+		if (n == -EAGAIN)
+			break;
+		if (n <= 0 || !take_answer(c, &header, (size_t)n, fd)) {
+			helper_fail(c->helper);
+			return;
+		}
+	}
+	send_queued(c);
+}
+
+static void on_down(void *userdata)
+{
+	struct symclient *c = userdata;
+	void *value;
+	size_t it = 0;
+
+	while (hashmap_next(c->sent, &it, NULL, &value)) {
+		struct part *part = *(struct part **)value;
+
+		hashmap_remove(c->sent, &part->id);
+		it = 0; /* the map changed */
+		answer_part(part, SYMCLIENT_LOST, 0);
+	}
+}
+
+static void on_up(void *userdata)
+{
+	send_queued(userdata);
+}
+
+int symclient_new(struct symclient **ret, struct loop *loop, helper_spawn_fn spawn,
+		  void *spawn_userdata, struct err *err)
+{
+	_cleanup_(symclient_freep) struct symclient *c = calloc(1, sizeof(*c));
+	struct helper_config config = {
+		.name = "fleetprof-symbolizer",
+		.spawn = spawn,
+		.spawn_userdata = spawn_userdata,
+		.on_readable = on_readable,
+		.on_down = on_down,
+		.on_up = on_up,
+		.userdata = c,
+	};
+	int r;
+
+	if (!c)
+		return -ENOMEM;
+	for (unsigned int p = 0; p < PRIORITIES; p++)
+		c->last[p] = &c->first[p];
+	r = hashmap_new(&c->sent, sizeof(uint64_t), sizeof(struct part *), IN_FLIGHT_MAX + 1);
+	if (!r)
+		r = helper_new(&c->helper, loop, &config);
+	if (r)
+		return err_errno(err, r, "cannot start fleetprof-symbolizer");
+	*ret = TAKE_PTR(c);
+	return 0;
+}
+
+struct symclient *symclient_free(struct symclient *c)
+{
+	struct part *part;
+	unsigned int p;
+
+	if (!c)
+		return NULL;
+	c->closing = true;
+	c->helper = helper_free(c->helper);
+	if (c->sent)
+		on_down(c);
+	while ((part = next_part(c, &p))) {
+		c->first[p] = part->next;
+		answer_part(part, SYMCLIENT_LOST, 0);
+	}
+	hashmap_free(c->sent);
+	free(c);
+	return NULL;
+}
+
+int symclient_pid(const struct symclient *c)
+{
+	return helper_pid(c->helper);
+}
+
+size_t symclient_pending(const struct symclient *c)
+{
+	return c->nr_queued + hashmap_count(c->sent);
+}
+
+static int job_new(struct job **ret, struct symclient *c, enum symwire_type type,
+		   const struct symclient_file *file, const uint64_t *addresses, size_t nr)
+{
+	size_t nr_parts = nr ? (nr + SYMWIRE_ADDRESSES_MAX - 1) / SYMWIRE_ADDRESSES_MAX : 1;
+	struct job *job;
+
+	if (c->closing)
+		return -ESHUTDOWN;
+	if (c->nr_queued + nr_parts > QUEUED_MAX)
+		return -EBUSY;
+	job = calloc(1, sizeof(*job));
+	if (!job)
+		return -ENOMEM;
+	*job = (struct job) { .client = c,
+			      .type = type,
+			      .key = file->key,
+			      .owner = file->owner,
+			      .fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 3),
+			      .nr = nr,
+			      .nr_parts = nr_parts,
+			      .nr_waiting = nr_parts };
+	job->parts = calloc(nr_parts, sizeof(*job->parts));
+	job->addresses = malloc((nr + 1) * sizeof(*addresses));
+	if (job->fd < 0 || !job->parts || !job->addresses) {
+		int r = job->fd < 0 ? err_last() : -ENOMEM;
+
+		job_free(job);
+		return r;
+	}
+	if (nr)
+		memcpy(job->addresses, addresses, nr * sizeof(*addresses));
+	*ret = job;
+	return 0;
+}
+
+static void submit(struct job *job, enum symclient_priority priority)
+{
+	struct symclient *c = job->client;
+
+	for (size_t i = 0; i < job->nr_parts; i++) {
+		struct part *part = &job->parts[i];
+
+		part->job = job;
+		part->id = ++c->next_id;
+		part->first = i * SYMWIRE_ADDRESSES_MAX;
+		part->nr = MIN(job->nr - part->first, (size_t)SYMWIRE_ADDRESSES_MAX);
+		*c->last[priority] = part;
+		c->last[priority] = &part->next;
+		c->nr_queued++;
+	}
+	send_queued(c);
+}
+
+int symclient_frames(struct symclient *c, const struct symclient_file *file,
+		     enum symclient_priority priority, const uint64_t *offsets, size_t nr,
+		     symclient_frames_fn fn, void *userdata)
+{
+	struct job *job;
+	int r = job_new(&job, c, SYMWIRE_FRAMES, file, offsets, nr);
+
+	if (r < 0)
+		return r;
+	job->on_frames = fn;
+	job->userdata = userdata;
+	submit(job, priority);
+	return 0;
+}
+
+int symclient_kernel(struct symclient *c, int kallsyms_fd, const uint64_t *addresses, size_t nr,
+		     symclient_frames_fn fn, void *userdata)
+{
+	struct symclient_file file = { .key = KEY_KALLSYMS, .fd = kallsyms_fd };
+	struct job *job;
+	int r = job_new(&job, c, SYMWIRE_KERNEL, &file, addresses, nr);
+
+	if (r < 0)
+		return r;
+	job->on_frames = fn;
+	job->userdata = userdata;
+	submit(job, SYMCLIENT_NAMES);
+	return 0;
+}
+
+int symclient_identity(struct symclient *c, const struct symclient_file *file,
+		       symclient_identity_fn fn, void *userdata)
+{
+	struct job *job;
+	int r = job_new(&job, c, SYMWIRE_IDENTITY, file, NULL, 0);
+
+	if (r < 0)
+		return r;
+	job->on_identity = fn;
+	job->userdata = userdata;
+	submit(job, SYMCLIENT_SMALL_TABLES);
+	return 0;
+}
+
+int symclient_containers(struct symclient *c, const struct symclient_file *file,
+			 symclient_containers_fn fn, void *userdata)
+{
+	struct job *job;
+	int r = job_new(&job, c, SYMWIRE_CONTAINERS, file, NULL, 0);
+
+	if (r < 0)
+		return r;
+	job->on_containers = fn;
+	job->userdata = userdata;
+	submit(job, SYMCLIENT_NAMES);
+	return 0;
+}
