@@ -9,7 +9,7 @@
 #ifndef FLEETPROF_CORE_LOSS_H
 #define FLEETPROF_CORE_LOSS_H
 
-#include "agent/core/profile.h"
+#include "proto/profile.h"
 #include "agent/core/sampler.h"
 
 struct loss {

@@ -7,7 +7,7 @@
 #define FLEETPROF_CORE_OUTPUT_H
 
 #include "agent/base/buf.h"
-#include "agent/core/profile.h"
+#include "proto/profile.h"
 
 #define PROFILE_ALL_OWNERS UINT32_MAX
 

@@ -7,7 +7,7 @@
 #define FLEETPROF_CORE_SYMBOLIZE_H
 
 #include "agent/core/objects.h"
-#include "agent/core/profile.h"
+#include "proto/profile.h"
 #include "agent/core/window.h"
 
 struct symbolize;

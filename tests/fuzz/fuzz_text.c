@@ -1,5 +1,5 @@
 /* Fuzzes the repair of UTF-8 and every escaping function against what each promises. */
-#include "agent/core/text.h"
+#include "agent/base/text.h"
 
 #include <stdlib.h>
 #include <string.h>

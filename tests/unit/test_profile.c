@@ -1,7 +1,7 @@
 /* The profile model: equal entries are one, samples add up, bounds and repairs hold. */
-#include "agent/core/profile.h"
+#include "proto/profile.h"
 #include "agent/base/clock.h"
-#include "agent/core/text.h"
+#include "agent/base/text.h"
 #include "tests/fixtures/evil_names.h"
 #include "tests/test.h"
 

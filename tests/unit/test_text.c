@@ -1,5 +1,5 @@
 /* Escaping: what each sink must never see, what it shows instead, and the repair of UTF-8. */
-#include "agent/core/text.h"
+#include "agent/base/text.h"
 
 #include "tests/fixtures/evil_names.h"
 #include "tests/test.h"

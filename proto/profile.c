@@ -1,8 +1,8 @@
 /* A symbolized profile in memory: hash-consed tables that refer to each other by index. */
-#include "agent/core/profile.h"
+#include "proto/profile.h"
 #include "agent/base/hashmap.h"
 #include "agent/base/intern.h"
-#include "agent/core/text.h"
+#include "agent/base/text.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -22,7 +22,7 @@ struct mapping_key {
 
 struct location_key {
 	uint64_t address;
-	uint32_t mapping, kind, function, zero;
+	uint32_t mapping, kind, function, by_lines;
 };
 
 struct owner_key {
@@ -296,6 +296,11 @@ int profile_add_location(struct profile *p, const struct profile_location *l,
 	};
 	bool is_new;
 	int r;
+
+	if (!l->address && l->nr_lines) { /* known by its lines alone */
+		key.address = hash_bytes(lines, l->nr_lines * sizeof(*lines), p->seed);
+		key.by_lines = 1;
+	}
 
 	assert(l->mapping == UINT32_MAX || l->mapping < p->mappings.nr);
 	for (uint32_t i = 0; i < l->nr_lines; i++)

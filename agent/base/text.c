@@ -1,5 +1,5 @@
 /* Foreign names on their way out: one escaping function per sink, and the repair of UTF-8. */
-#include "agent/core/text.h"
+#include "agent/base/text.h"
 
 #include <errno.h>
 #include <locale.h>

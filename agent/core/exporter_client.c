@@ -1,0 +1,354 @@
+/* The core's end of the exporter. */
+#include "agent/core/exporter_client.h"
+#include "agent/base/clock.h"
+#include "agent/base/log.h"
+#include "agent/base/sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#define SOCKET_FD 3 /* in the exporter */
+#define PAUSE_FIRST_NS (200 * NSEC_PER_MSEC)
+#define PAUSE_MAX_NS (10 * NSEC_PER_SEC)
+#define STEADY_NS                                                                                  \
+	(60 * NSEC_PER_SEC) /* lived that long: the pause starts again at its first length */
+
+struct waiting {
+	struct winwire_header header;
+	int fd;
+	bool sent; /* to the exporter that runs now */
+};
+
+struct exporterclient {
+	struct exporterclient_config config;
+	char **argv;
+	struct loop *loop;
+	struct loop_source *source, *exit_source, *timer;
+	int socket, pid, pidfd;
+	bool ready; /* it said READY */
+	uint64_t started_ns, pause_ns;
+	struct waiting *waiting[EXPORTERCLIENT_UNACKNOWLEDGED]; /* oldest first */
+	size_t nr_waiting;
+	struct exporterclient_counts counts;
+};
+
+static struct waiting *waiting_free(struct waiting *w)
+{
+	if (!w)
+		return NULL;
+	close_fd(w->fd);
+	free(w);
+	return NULL;
+}
+DEFINE_CLEANUP(struct waiting *, waiting_free)
+
+static int send_packet(struct exporterclient *c, const struct buf *packet, int fd)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = { .bytes = { 0 } };
+	struct iovec iov = { .iov_base = packet->data, .iov_len = packet->len };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct cmsghdr *cmsg;
+
+	if (packet->error)
+		return packet->error;
+	if (fd >= 0) {
+		msg.msg_control = control.bytes;
+		msg.msg_controllen = sizeof(control.bytes);
+		cmsg = CMSG_FIRSTHDR(&msg);
+		cmsg->cmsg_level = SOL_SOCKET;
+		cmsg->cmsg_type = SCM_RIGHTS;
+		cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(cmsg), &fd, sizeof(int));
+	}
+	return sendmsg(c->socket, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? err_last() : 0;
+}
+
+static int send_window(struct exporterclient *c, struct waiting *w)
+{
+	_cleanup_(buf_deinitp) struct buf packet = BUF_NULL;
+	int r;
+
+	buf_init(&packet, WINWIRE_PACKET_MAX);
+	winwire_put_window(&packet, &w->header);
+	r = send_packet(c, &packet, w->fd);
+	w->sent = r == 0;
+	return r;
+}
+
+/* Sends what the exporter has not had yet; what its socket does not take now goes at the next answer. */
+static void send_waiting(struct exporterclient *c)
+{
+	for (size_t i = 0; c->ready && i < c->nr_waiting; i++) {
+		if (!c->waiting[i]->sent && send_window(c, c->waiting[i]) < 0)
+			return;
+	}
+}
+
+static int send_text(struct exporterclient *c, enum winwire_type type, const char *text)
+{
+	_cleanup_(buf_deinitp) struct buf packet = BUF_NULL;
+
+	buf_init(&packet, WINWIRE_PACKET_MAX);
+	winwire_put_text(&packet, type, text);
+	return send_packet(c, &packet, -1);
+}
+
+static void answer(struct exporterclient *c, const struct winwire_message *m)
+{
+	size_t i = 0;
+
+	while (i < c->nr_waiting && c->waiting[i]->header.number != m->number)
+		i++;
+	if (i == c->nr_waiting)
+		return; /* an answer to one that was sent twice */
+	c->waiting[i] = waiting_free(c->waiting[i]);
+	memmove(&c->waiting[i], &c->waiting[i + 1],
+		(c->nr_waiting - i - 1) * sizeof(struct waiting *));
+	c->nr_waiting--;
+	if (m->type == WINWIRE_STORED) {
+		c->counts.stored++;
+	} else {
+		c->counts.refused++;
+		log_error("the exporter cannot store window %" PRIu64 ": %s", m->number,
+			  err_str(m->error));
+	}
+	if (c->config.on_answer)
+		c->config.on_answer(m->number, m->type == WINWIRE_STORED ? 0 : m->error,
+				    c->config.userdata);
+}
+
+static int on_message(struct exporterclient *c, const struct winwire_message *m)
+{
+	switch (m->type) {
+	case WINWIRE_READY:
+		if (strcmp(m->text, FLEETPROF_VERSION)) {
+			log_error("the exporter is of version %s, we are %s: install one build",
+				  m->text, FLEETPROF_VERSION);
+			return -EPROTO;
+		}
+		c->ready = true;
+		send_waiting(c);
+		return 0;
+	case WINWIRE_STORED:
+	case WINWIRE_REFUSED:
+		answer(c, m);
+		send_waiting(c);
+		return 0;
+	case WINWIRE_WATCH:
+		if (c->config.on_watch)
+			c->config.on_watch(m->number != 0, c->config.userdata);
+		return 0;
+	default:
+		return -EBADMSG;
+	}
+}
+
+static int schedule_start(struct exporterclient *c)
+{
+	uint64_t now = clock_boot_ns();
+
+	c->pause_ns = now - c->started_ns > STEADY_NS ? PAUSE_FIRST_NS
+						      : MIN(c->pause_ns * 2, PAUSE_MAX_NS);
+	return loop_source_set_timer(c->timer, now + c->pause_ns, 0);
+}
+
+/* Hangs up: the exporter ends at that, and on_exit() plans the next one. */
+static int down(struct exporterclient *c)
+{
+	c->source = loop_source_free(c->source);
+	c->socket = close_fd(c->socket);
+	c->ready = false;
+	for (size_t i = 0; i < c->nr_waiting; i++)
+		c->waiting[i]->sent = false;
+	if (c->config.on_watch)
+		c->config.on_watch(false, c->config.userdata);
+	if (!c->pid)
+		return schedule_start(c);
+	/* for one that hangs; not allowed once we have given CAP_KILL up, and never waited for */
+	syscall(SYS_pidfd_send_signal, c->pidfd, SIGKILL, NULL, 0);
+	return 0;
+}
+
+static int on_exit_event(struct loop_source *source, uint32_t events, void *userdata)
+{
+	struct exporterclient *c = userdata;
+	siginfo_t info = { .si_pid = 0 };
+
+	if (waitid(P_PIDFD, (id_t)c->pidfd, &info, WEXITED | WNOHANG) < 0 || !info.si_pid)
+		return 0;
+	log_warn("the exporter ended (%s %d); starting it again",
+		 info.si_code == CLD_EXITED ? "exit status" : "signal", info.si_status);
+	c->exit_source = loop_source_free(c->exit_source);
+	c->pidfd = close_fd(c->pidfd);
+	c->pid = 0;
+	return down(c);
+}
+
+static int on_socket(struct loop_source *source, uint32_t events, void *userdata)
+{
+	struct exporterclient *c = userdata;
+	_cleanup_(freep) struct winwire_message *m = malloc(sizeof(*m));
+	char packet[1024]; /* its answers are short */
+	ssize_t n = recv(c->socket, packet, sizeof(packet), MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (!m)
+		return -ENOMEM;
+	if (n <= 0)
+		return down(c);
+	if (winwire_parse(packet, (size_t)n, m) < 0 || on_message(c, m) < 0)
+		return down(c);
+	return 0;
+}
+
+_Noreturn static void child(char *const *argv, int socket)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL); /* the loop blocks what it takes by signalfd */
+	if (socket == SOCKET_FD ? fcntl(socket, F_SETFD, 0) < 0 : dup2(socket, SOCKET_FD) < 0)
+		_exit(127);
+	/* everything else is close-on-exec; this holds where a library forgot it */
+	syscall(SYS_close_range, SOCKET_FD + 1, ~0u, 0);
+	execv(argv[0], argv);
+	_exit(127);
+}
+
+static int start(struct exporterclient *c)
+{
+	int pair[2], r;
+
+	c->started_ns = clock_boot_ns();
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_last();
+	c->pid = fork();
+	if (c->pid == 0)
+		child(c->argv, pair[1]);
+	r = c->pid < 0 ? err_last() : 0;
+	close(pair[1]);
+	c->socket = pair[0];
+	if (r < 0) {
+		c->pid = 0;
+		return r;
+	}
+	c->pidfd = (int)syscall(SYS_pidfd_open, c->pid, 0);
+	if (c->pidfd < 0)
+		return err_last();
+	r = loop_add_fd(c->loop, &c->exit_source, c->pidfd, EPOLLIN, on_exit_event, c);
+	r = r ?: loop_add_fd(c->loop, &c->source, c->socket, EPOLLIN, on_socket, c);
+	return r ?: send_text(c, WINWIRE_HELLO, FLEETPROF_VERSION);
+}
+
+static int on_timer(struct loop_source *source, uint64_t missed, void *userdata)
+{
+	struct exporterclient *c = userdata;
+	int r;
+
+	c->counts.restarts++;
+	r = start(c);
+	if (r >= 0)
+		return 0;
+	log_error("cannot start the exporter: %s", err_str(r));
+	return down(c);
+}
+
+static char **copy_argv(const char *const *argv)
+{
+	size_t nr = 0;
+	char **copy;
+
+	while (argv[nr])
+		nr++;
+	copy = calloc(nr + 1, sizeof(*copy));
+	for (size_t i = 0; copy && i < nr; i++)
+		copy[i] = strdup(argv[i]);
+	return copy;
+}
+
+int exporterclient_new(struct exporterclient **ret, struct loop *loop,
+		       const struct exporterclient_config *config, struct err *err)
+{
+	_cleanup_(exporterclient_freep) struct exporterclient *c = calloc(1, sizeof(*c));
+	int r;
+
+	if (!c)
+		return -ENOMEM;
+	c->config = *config;
+	c->loop = loop;
+	c->socket = c->pidfd = -1;
+	c->pause_ns = PAUSE_FIRST_NS / 2;
+	c->argv = copy_argv(config->argv);
+	if (!c->argv)
+		return -ENOMEM;
+	r = loop_add_timer(loop, &c->timer, 0, 0, on_timer, c);
+	r = r ?: start(c);
+	if (r < 0)
+		return err_errno(err, r, "cannot start the exporter %s", config->argv[0]);
+	*ret = TAKE_PTR(c);
+	return 0;
+}
+
+struct exporterclient *exporterclient_free(struct exporterclient *c)
+{
+	if (!c)
+		return NULL;
+	loop_source_free(c->source);
+	loop_source_free(c->exit_source);
+	loop_source_free(c->timer);
+	close_fd(c->socket);
+	close_fd(c->pidfd);
+	for (size_t i = 0; i < c->nr_waiting; i++)
+		waiting_free(c->waiting[i]);
+	for (size_t i = 0; c->argv && c->argv[i]; i++)
+		free(c->argv[i]);
+	free(c->argv);
+	free(c);
+	return NULL;
+}
+
+int exporterclient_pid(const struct exporterclient *c)
+{
+	return c->pid;
+}
+
+int exporterclient_send(struct exporterclient *c, const struct winwire_header *header, int body_fd)
+{
+	_cleanup_(waiting_freep) struct waiting *w = malloc(sizeof(*w));
+
+	c->counts.sent++;
+	if (!w) {
+		close(body_fd);
+		c->counts.lost++;
+		return -ENOMEM;
+	}
+	*w = (struct waiting) { .header = *header, .fd = body_fd };
+	if (c->nr_waiting == EXPORTERCLIENT_UNACKNOWLEDGED) {
+		c->counts.lost++;
+		return EXPORTERCLIENT_E_LOST;
+	}
+	c->waiting[c->nr_waiting++] = TAKE_PTR(w);
+	send_waiting(c);
+	return 0;
+}
+
+int exporterclient_metrics(struct exporterclient *c, const char *text)
+{
+	return c->ready ? send_text(c, WINWIRE_METRICS, text) : 0;
+}
+
+void exporterclient_counts(const struct exporterclient *c, struct exporterclient_counts *ret)
+{
+	*ret = c->counts;
+	ret->waiting = c->nr_waiting;
+}

@@ -1,0 +1,65 @@
+/*
+ * The core's end of the exporter: hands closed windows over and keeps each until it is on disk.
+ *
+ * At most EXPORTERCLIENT_UNACKNOWLEDGED windows wait for their answer; a further one is refused and counted, so that a
+ * stuck disk never costs memory. An exporter that dies is started again after a pause (0.2 s, doubled up to
+ * 10 s) and is sent what it had not acknowledged; that it may see a window twice is harmless.
+ *
+ * Wire format: proto/winwire.h.
+ */
+#ifndef FLEETPROF_CORE_EXPORTER_CLIENT_H
+#define FLEETPROF_CORE_EXPORTER_CLIENT_H
+
+#include "agent/base/err.h"
+#include "agent/base/loop.h"
+#include "proto/winwire.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define EXPORTERCLIENT_UNACKNOWLEDGED 3
+
+struct exporterclient;
+
+struct exporterclient_config {
+	/*
+	 * The exporter's path and arguments, NULL at the end; copied. Its socket is descriptor 3. It is
+	 * started with the credentials that the caller has at that time and gives them up itself.
+	 */
+	const char *const *argv;
+	/* Somebody watches the page (close windows at 10 s), or does not any more. May be NULL. */
+	void (*on_watch)(bool watched, void *userdata);
+	/* A window was stored (error 0) or refused for good. May be NULL. */
+	void (*on_answer)(uint64_t number, int error, void *userdata);
+	void *userdata;
+};
+
+int exporterclient_new(struct exporterclient **ret, struct loop *loop,
+		       const struct exporterclient_config *config, struct err *err);
+/* Closes the socket, upon which the exporter ends; it is not waited for. */
+struct exporterclient *exporterclient_free(struct exporterclient *client);
+DEFINE_CLEANUP(struct exporterclient *, exporterclient_free)
+
+/* For accounting; 0 while it is down. */
+int exporterclient_pid(const struct exporterclient *client);
+
+enum { EXPORTERCLIENT_E_LOST = 1 };
+/*
+ * Hands a window over. body_fd: a sealed memfd with winwire_put_body()'s bytes; consumed, on failure too.
+ * 0: it is kept until it is answered; EXPORTERCLIENT_E_LOST: too many wait, it is dropped and counted; or -errno.
+ */
+int exporterclient_send(struct exporterclient *client, const struct winwire_header *header,
+			int body_fd);
+
+/* The core's own metrics, Prometheus text format, at most 60 KiB. Dropped while the exporter is down. */
+int exporterclient_metrics(struct exporterclient *client, const char *text);
+
+struct exporterclient_counts {
+	uint64_t sent; /* windows that came in by exporterclient_send() */
+	uint64_t stored, refused, lost; /* sent = stored + refused + lost + waiting */
+	uint64_t waiting;
+	uint64_t restarts;
+};
+void exporterclient_counts(const struct exporterclient *client, struct exporterclient_counts *ret);
+
+#endif

@@ -1,0 +1,40 @@
+/*
+ * The exporter's end of the hand-over: takes windows from the core, stores each, answers when it is on disk.
+ *
+ * Wire format: proto/winwire.h. The socket is the core's; when it closes, the exporter's work is done.
+ */
+#ifndef FLEETPROF_EXPORTER_HANDOVER_H
+#define FLEETPROF_EXPORTER_HANDOVER_H
+
+#include "agent/base/loop.h"
+#include "agent/exporter/store.h"
+
+struct handover;
+
+struct handover_config {
+	int socket; /* SOCK_SEQPACKET; consumed */
+	struct store *store;
+	/* A window was stored (and was not there before as far as we know). May be NULL. */
+	void (*on_stored)(const struct winwire_header *header, void *userdata);
+	void *userdata;
+};
+
+int handover_new(struct handover **ret, struct loop *loop, const struct handover_config *config);
+struct handover *handover_free(struct handover *h);
+DEFINE_CLEANUP(struct handover *, handover_free)
+
+/* Tells the core whether somebody watches; told only when it changes. */
+int handover_watch(struct handover *h, bool watched);
+
+/* The core's last metrics, "" at first. */
+const char *handover_core_metrics(const struct handover *h);
+
+struct handover_counts {
+	uint64_t stored, refused; /* windows answered */
+	uint64_t malformed; /* messages that were no message */
+	uint64_t put_ns, put_max_ns; /* time spent storing, sum and worst */
+	uint64_t body_bytes;
+};
+void handover_counts(const struct handover *h, struct handover_counts *ret);
+
+#endif

@@ -1,0 +1,132 @@
+/* The exporter's command line. */
+#include "agent/exporter/options.h"
+#include "agent/base/clock.h"
+#include "agent/base/sys.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <getopt.h>
+#include <limits.h>
+#include <string.h>
+
+const char options_help[] =
+	"usage: fleetprof-exporter --store DIR [OPTION…]\n"
+	"The part of the agent that stores and uploads; started by `fleetprof agent`, which is\n"
+	"connected to its descriptor 3.\n"
+	"\n"
+	"  --store DIR               keep windows here\n"
+	"  --store-max-bytes N       at most so many bytes (default 2147483648)\n"
+	"  --store-max-age SECONDS   and so old (default 604800: 7 days)\n"
+	"  --store-max-share N       and so many percent of the file system (default 5; 0: any)\n"
+	"  --store-min-free N        do not grow when less than N percent of it is free (default 10)\n"
+	"  --user UID:GID            become this user\n"
+	"  --verbose                 say more\n";
+
+enum option_id {
+	OPTION_STORE = 256,
+	OPTION_MAX_BYTES,
+	OPTION_MAX_AGE,
+	OPTION_MAX_SHARE,
+	OPTION_MIN_FREE,
+	OPTION_USER,
+	OPTION_VERBOSE,
+	OPTION_HELP,
+};
+
+static const struct option longopts[] = {
+	{ "store", required_argument, NULL, OPTION_STORE },
+	{ "store-max-bytes", required_argument, NULL, OPTION_MAX_BYTES },
+	{ "store-max-age", required_argument, NULL, OPTION_MAX_AGE },
+	{ "store-max-share", required_argument, NULL, OPTION_MAX_SHARE },
+	{ "store-min-free", required_argument, NULL, OPTION_MIN_FREE },
+	{ "user", required_argument, NULL, OPTION_USER },
+	{ "verbose", no_argument, NULL, OPTION_VERBOSE },
+	{ "help", no_argument, NULL, OPTION_HELP },
+	{ NULL, 0, NULL, 0 },
+};
+
+static int parse_number(const char *name, const char *s, uint64_t min, uint64_t max, uint64_t *ret,
+			struct err *err)
+{
+	if (sys_parse_u64(s, 10, min, max, ret) < 0)
+		return err_set(err, -EINVAL, "--%s %s: not a number from %" PRIu64 " to %" PRIu64,
+			       name, s, min, max);
+	return 0;
+}
+
+static int parse_user(const char *s, struct options *o, struct err *err)
+{
+	_cleanup_(freep) char *copy = strdup(s);
+	char *colon = copy ? strchr(copy, ':') : NULL;
+	uint64_t uid, gid;
+
+	if (!colon)
+		return err_set(err, -EINVAL, "--user %s: not UID:GID", s);
+	*colon = '\0';
+	if (sys_parse_u64(copy, 10, 1, UINT32_MAX - 1, &uid) < 0 ||
+	    sys_parse_u64(colon + 1, 10, 1, UINT32_MAX - 1, &gid) < 0)
+		return err_set(err, -EINVAL, "--user %s: not UID:GID", s);
+	o->uid = (uint32_t)uid;
+	o->gid = (uint32_t)gid;
+	return 0;
+}
+
+static int set(struct options *o, int id, const char *name, const char *arg, struct err *err)
+{
+	uint64_t v;
+	int r = 0;
+
+	switch (id) {
+	case OPTION_STORE:
+		o->store.dir = arg;
+		return 0;
+	case OPTION_MAX_BYTES:
+		return parse_number(name, arg, 1u << 20, INT64_MAX, &o->store.max_bytes, err);
+	case OPTION_MAX_AGE:
+		r = parse_number(name, arg, 60, INT64_MAX / NSEC_PER_SEC, &v, err);
+		o->store.max_age_ns = r == 0 ? v * NSEC_PER_SEC : 0;
+		return r;
+	case OPTION_MAX_SHARE:
+		r = parse_number(name, arg, 0, 100, &v, err);
+		o->store.max_share_percent = r == 0 ? (unsigned int)v : 0;
+		return r;
+	case OPTION_MIN_FREE:
+		r = parse_number(name, arg, 0, 100, &v, err);
+		o->store.min_free_percent = r == 0 ? (unsigned int)v : 0;
+		return r;
+	case OPTION_USER:
+		return parse_user(arg, o, err);
+	case OPTION_VERBOSE:
+		o->log_level = LOG_LEVEL_DEBUG;
+		return 0;
+	case OPTION_HELP:
+		o->help = true;
+		return 0;
+	}
+	return err_set(err, -EINVAL, "unknown option or missing value; see --help");
+}
+
+int options_parse(struct options *o, int argc, char **argv, struct err *err)
+{
+	int id, index = 0, r;
+
+	*o = (struct options) {
+		.store = { .max_bytes = 2ull << 30,
+			   .max_age_ns = 7 * 86400 * NSEC_PER_SEC,
+			   .max_share_percent = 5,
+			   .min_free_percent = 10 },
+		.log_level = LOG_LEVEL_INFO,
+	};
+	opterr = 0;
+	optind = 0;
+	while ((id = getopt_long(argc, argv, "+", longopts, &index)) >= 0) {
+		r = set(o, id, longopts[index].name, optarg, err);
+		if (r < 0)
+			return r;
+	}
+	if (optind < argc)
+		return err_set(err, -EINVAL, "unexpected argument: %s", argv[optind]);
+	if (!o->help && !o->store.dir)
+		return err_set(err, -EINVAL, "--store is missing");
+	return 0;
+}
