@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
-static uint64_t lost_in_bpf(const struct sampler_counts *c)
+uint64_t loss_in_kernel(const struct sampler_counts *c)
 {
 	uint64_t sum = 0;
 
@@ -50,7 +50,8 @@ bool loss_balances(const struct loss *loss, struct err *err)
 {
 	const struct sampler_counts *c = &loss->sampler;
 	uint64_t accounted = c->bpf[COUNTER_IDLE] + c->bpf[COUNTER_FILTERED] +
-			     c->bpf[COUNTER_UNSUPPORTED] + c->bpf[COUNTER_SAMPLED] + lost_in_bpf(c);
+			     c->bpf[COUNTER_UNSUPPORTED] + c->bpf[COUNTER_SAMPLED] +
+			     loss_in_kernel(c);
 
 	return equal(err, "expected = runs + missed", c->expected, c->runs + c->missed) &&
 	       equal(err, "runs = idle + filtered + unsupported + sampled + lost", c->runs,

@@ -21,6 +21,9 @@ struct loss {
 /* Fills meta's loss lines. */
 void loss_describe(const struct loss *loss, struct profile_meta *meta);
 
+/* Σ lost(reason) of the kernel side. */
+uint64_t loss_in_kernel(const struct sampler_counts *counts);
+
 /* Does it balance? If not, err says where. missed is allowed to be anything but negative. */
 bool loss_balances(const struct loss *loss, struct err *err);
 

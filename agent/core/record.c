@@ -1,0 +1,120 @@
+/* `fleetprof record`. */
+#include "agent/core/record.h"
+#include "agent/base/log.h"
+#include "agent/base/sys.h"
+#include "agent/core/output_file.h"
+#include "agent/core/recording.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#define EXIT_USAGE 2
+
+static int check_pids(const struct record_options *o, struct err *err)
+{
+	for (size_t i = 0; i < o->nr_pids; i++) {
+		char path[32];
+
+		snprintf(path, sizeof(path), "/proc/%d", o->pids[i]);
+		if (access(path, F_OK) < 0)
+			return err_set(err, -ESRCH,
+				       "there is no process %d (it may have ended; see ps)",
+				       o->pids[i]);
+	}
+	return 0;
+}
+
+static int check_outputs(const struct record_options *o, struct err *err)
+{
+	for (size_t i = 0; i < o->nr_outputs; i++) {
+		int r = output_file_check(o->outputs[i].path, err);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Every file that is mapped anywhere keeps a descriptor until the recording is named. */
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		log_debug("cannot raise the limit of open files: %s", err_str(err_last()));
+}
+
+static int split_off_keeper(struct recording *r, char *opener, char *symbolizer, struct err *err)
+{
+	struct keeper_config config = { .opener = opener,
+					.symbolizer = symbolizer,
+					.nr_outputs = r->options->nr_outputs,
+					.command = r->options->command };
+
+	for (size_t i = 0; i < config.nr_outputs; i++)
+		config.outputs[i] = r->options->outputs[i].path;
+	return keeper_start(&r->keeper, &config, err);
+}
+
+static int record(const struct record_options *options, int *ret_status, struct err *err)
+{
+	_cleanup_(recording_deinitp) struct recording recording = { .options = options,
+								    .kallsyms_fd = -1,
+								    .vdso_fd = -1 };
+	_cleanup_(freep) char *opener = NULL, *symbolizer = NULL;
+	int r;
+
+	if (sys_helper_path("fleetprof-opener", &opener) < 0 ||
+	    sys_helper_path("fleetprof-symbolizer", &symbolizer) < 0)
+		return err_set(err, -ENOENT,
+			       "fleetprof-opener and fleetprof-symbolizer are not beside fleetprof "
+			       "(install all of the programs together)");
+	r = split_off_keeper(&recording, opener, symbolizer, err);
+	if (!r)
+		r = recording_prepare(&recording, err);
+	if (!r)
+		r = recording_run(&recording, err);
+	if (!r)
+		r = recording_finish(&recording, err);
+	if (!r && options->command)
+		*ret_status = WIFEXITED(recording.command_status)
+				      ? WEXITSTATUS(recording.command_status)
+				      : 128 + WTERMSIG(recording.command_status);
+	return r;
+}
+
+int record_main(int argc, char **argv)
+{
+	struct record_options options;
+	struct err err = ERR_NULL;
+	int status = 0;
+	int r = record_options_parse(&options, argc, argv, &err);
+
+	if (r == RECORD_OPTIONS_E_HELP) {
+		fputs(record_options_help(), stdout);
+		return 0;
+	}
+	if (r < 0) {
+		log_error("%s", err.text);
+		return EXIT_USAGE;
+	}
+	if (options.verbose)
+		log_init("fleetprof", LOG_LEVEL_DEBUG, LOG_FORMAT_AUTO);
+	raise_file_limit();
+	r = check_pids(&options, &err);
+	if (!r)
+		r = check_outputs(&options, &err);
+	if (!r)
+		r = record(&options, &status, &err);
+	if (r < 0) {
+		log_error("%s", err.text[0] ? err.text : err_str(r));
+		return 1;
+	}
+	return status;
+}

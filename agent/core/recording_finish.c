@@ -1,0 +1,240 @@
+/* One recording: name what was sampled, write the files, say what was found. */
+#include "agent/core/recording.h"
+#include "agent/base/clock.h"
+#include "agent/base/log.h"
+#include "agent/base/sys.h"
+#include "agent/core/output.h"
+#include "agent/core/output_file.h"
+#include "agent/core/progress.h"
+#include "agent/core/symbolize.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/utsname.h>
+
+#define SETTLE_NS (3 * NSEC_PER_SEC) /* for files that are just being opened */
+#define NAMING_NS (120 * NSEC_PER_SEC) /* and then the rest goes out as addresses */
+#define OUTPUT_BYTES_MAX (1ULL << 31)
+#define TOP_FUNCTIONS 15
+
+static bool is_settled(struct recording *r, struct symbolize *s)
+{
+	if (s)
+		return !symbolize_pending(s);
+	return !openclient_pending(r->opener) && !names_pending(r->names);
+}
+
+/* Runs the loop until everything asked for has come, the deadline, or another Ctrl-C. */
+static int wait_for(struct recording *r, struct symbolize *s, uint64_t limit_ns)
+{
+	uint64_t deadline = clock_boot_ns() + limit_ns;
+	int signals = r->interrupted;
+
+	while (!is_settled(r, s) && clock_boot_ns() < deadline && r->interrupted == signals) {
+		int rc = loop_run_once(r->loop, 100);
+
+		if (rc < 0)
+			return rc;
+		if (s)
+			progress_symbolizing(symbolize_pending(s));
+	}
+	progress_clear();
+	return 0;
+}
+
+static int add_owners(struct recording *r, struct profile *profile, uint32_t *indexes)
+{
+	for (uint32_t i = 0; i < owners_count(r->owners); i++) {
+		const struct owners_entry *e = owners_get(r->owners, i);
+		struct profile_owner owner = { .samples = 0 };
+		int rc = profile_add_string(profile, owners_name(e), &owner.name);
+
+		if (!rc)
+			rc = profile_add_string(profile, e->ref.container_id, &owner.id);
+		if (!rc)
+			rc = profile_add_string(profile, e->ref.runtime, &owner.runtime);
+		if (!rc)
+			rc = profile_add_string(profile, e->image, &owner.image);
+		if (!rc)
+			rc = profile_add_string(profile, e->cgroup_path, &owner.cgroup_path);
+		if (!rc)
+			rc = profile_add_owner(profile, &owner, &indexes[i]);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static void fill_meta(struct recording *r, struct profile *profile)
+{
+	struct profile_meta *meta = profile_meta(profile);
+	struct utsname uts;
+
+	meta->time_wall_ns = r->start_wall_ns;
+	meta->duration_ns = r->stop_boot_ns - r->start_boot_ns;
+	meta->period_ns = sampler_period_ns(r->sampler);
+	meta->rate_hz = r->options->rate_hz;
+	meta->nr_cpus = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
+	snprintf(meta->version, sizeof(meta->version), "%s", FLEETPROF_VERSION);
+	if (!uname(&uts)) {
+		snprintf(meta->host, sizeof(meta->host), "%s", uts.nodename);
+		snprintf(meta->kernel, sizeof(meta->kernel), "%.30s %.64s", uts.sysname, uts.release);
+	}
+	loss_describe(&r->loss, meta);
+}
+
+static int build_profile(struct recording *r, struct profile *profile,
+			 struct symbolize_counts *counts)
+{
+	struct symbolize_config config = { .symbolizer = r->symbolizer,
+					   .objects = r->objects,
+					   .kallsyms_fd = r->kallsyms_fd,
+					   .vdso_fd = r->vdso_fd };
+	_cleanup_(freep) uint32_t *owners = calloc(owners_count(r->owners) + 1, sizeof(*owners));
+	struct symbolize *s = NULL;
+	int rc;
+
+	if (!owners)
+		return -ENOMEM;
+	rc = wait_for(r, NULL, SETTLE_NS);
+	if (!rc)
+		rc = add_owners(r, profile, owners);
+	if (!rc)
+		rc = symbolize_new(&s, &config, r->window, profile);
+	if (!rc)
+		rc = wait_for(r, s, NAMING_NS);
+	if (!rc)
+		rc = symbolize_finish(s, owners, counts);
+	fill_meta(r, profile);
+	/* Answers may still be under way: the client gives them up before what they point at goes. */
+	r->symbolizer = symclient_free(r->symbolizer);
+	symbolize_free(s);
+	return rc;
+}
+
+static int encode(const struct profile *profile, const struct record_output *output,
+		  struct buf *out)
+{
+	switch (output->format) {
+	case RECORD_HTML:
+		return output_html(profile, "fleetprof record", out);
+	case RECORD_PPROF:
+		return output_pprof(profile, PROFILE_ALL_OWNERS, out);
+	case RECORD_FOLDED:
+		return output_folded(profile, PROFILE_ALL_OWNERS, out);
+	}
+	return -EINVAL;
+}
+
+/* Through the keeper, who has the user's rights; if it was killed, with what is left of ours. */
+static int write_output(struct recording *r, size_t i, const struct buf *bytes, char *elsewhere)
+{
+	_cleanup_(closep) int fd = -1;
+	int rc = sys_memfd("fleetprof-output", &fd);
+
+	if (!rc)
+		rc = sys_write_all(fd, bytes->data, bytes->len);
+	if (rc < 0)
+		return rc;
+	rc = keeper_write(r->keeper, i, fd, elsewhere);
+	if (rc == -ECONNRESET || rc == -EPIPE)
+		rc = output_file_write(r->options->outputs[i].path, fd);
+	return rc;
+}
+
+static int write_outputs(struct recording *r, const struct profile *profile, struct err *err)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < r->options->nr_outputs; i++) {
+		const struct record_output *output = &r->options->outputs[i];
+		_cleanup_(buf_deinitp) struct buf bytes = BUF_NULL;
+		char elsewhere[PATH_MAX] = "";
+		int rc;
+
+		buf_init(&bytes, OUTPUT_BYTES_MAX);
+		rc = encode(profile, output, &bytes);
+		if (!rc)
+			rc = write_output(r, i, &bytes, elsewhere);
+		if (!rc)
+			printf("wrote %s (%zu KB)\n", output->path, (bytes.len + 1023) / 1024);
+		else if (rc == KEEPER_E_ELSEWHERE)
+			result = err_set(err, -ENOSPC,
+					 "no room for %s: it was written to %s instead",
+					 output->path, elsewhere);
+		else
+			result = err_errno(err, rc, "cannot write %s", output->path);
+		if (rc)
+			log_error("%s", err->text);
+	}
+	return result;
+}
+
+static unsigned int terminal_width(void)
+{
+	struct winsize size;
+
+	if (!ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) && size.ws_col >= 40)
+		return size.ws_col;
+	return 120;
+}
+
+static void print_losses(const struct recording *r)
+{
+	const struct sampler_counts *c = &r->loss.sampler;
+	struct err err = ERR_NULL;
+
+	printf("samples: expected %" PRIu64 " = runs %" PRIu64 " + missed %" PRIu64
+	       "; runs = idle %" PRIu64 " + filtered %" PRIu64 " + unsupported %" PRIu64
+	       " + sampled %" PRIu64 " + lost %" PRIu64 "\n",
+	       c->expected, c->runs, c->missed, c->bpf[COUNTER_IDLE], c->bpf[COUNTER_FILTERED],
+	       c->bpf[COUNTER_UNSUPPORTED], c->bpf[COUNTER_SAMPLED], loss_in_kernel(c));
+	printf("         sampled = in profile %" PRIu64 " + no room %" PRIu64
+	       " + malformed %" PRIu64 "\n",
+	       r->loss.in_profile, r->loss.refused, c->malformed);
+	if (loss_balances(&r->loss, &err))
+		printf("loss equation: balanced\n");
+	else
+		printf("loss equation: NOT balanced: %s (please report this)\n", err.text);
+}
+
+static void print_cost(const struct recording *r, const struct symbolize_counts *counts)
+{
+	const struct sampler_counts *c = &r->loss.sampler;
+	uint64_t timed = c->bpf[COUNTER_SELF_TIMED_RUNS];
+	struct objects_counts files;
+
+	objects_counts(r->objects, &files);
+	printf("files: %zu seen, %zu opened; frames: %" PRIu64 " different, %" PRIu64
+	       " named; kernel side: %" PRIu64 " ns per run (most %" PRIu64 ")\n",
+	       files.seen, files.opened, counts->addresses, counts->named,
+	       timed ? c->bpf[COUNTER_SELF_TIMED_NS] / timed : 0,
+	       c->bpf[COUNTER_SELF_TIMED_MAX_NS]);
+}
+
+int recording_finish(struct recording *r, struct err *err)
+{
+	_cleanup_(profile_freep) struct profile *profile = NULL;
+	_cleanup_(buf_deinitp) struct buf summary = BUF_NULL;
+	struct symbolize_counts counts = { 0 };
+	int rc = profile_new(&profile);
+
+	if (!rc)
+		rc = build_profile(r, profile, &counts);
+	if (rc)
+		return err_errno(err, rc, "cannot build the profile");
+	buf_init(&summary, 16u << 20);
+	rc = output_summary(profile, TOP_FUNCTIONS, terminal_width(), isatty(STDOUT_FILENO),
+			    &summary);
+	if (!rc)
+		fputs(buf_str(&summary), stdout);
+	print_losses(r);
+	print_cost(r, &counts);
+	if (!r->loss.in_profile)
+		log_warn(
+			"nothing was sampled: what was asked for used no CPU while it was watched");
+	return write_outputs(r, profile, err);
+}
