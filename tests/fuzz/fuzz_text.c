@@ -41,6 +41,8 @@ static void check_repair(const char *data, size_t len)
 		check(used == len && (!len || !memcmp(data, out, len)));
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	_cleanup_(freep) char *s = malloc(len + 1);
