@@ -1,0 +1,12 @@
+/* Gzip (RFC 1952) of a whole buffer: no time, no name in it, so equal input gives equal output. */
+#ifndef FLEETPROF_CORE_GZIP_H
+#define FLEETPROF_CORE_GZIP_H
+
+#include "agent/base/buf.h"
+
+#include <stddef.h>
+
+/* Appends to out. Returns 0, -ENOMEM, or -ENOSPC at out's maximum. */
+int gzip_compress(const void *data, size_t len, struct buf *out);
+
+#endif

@@ -1,0 +1,327 @@
+/* The pprof writer: the file is taken apart again and held against every rule of its readers. */
+#include "agent/base/clock.h"
+#include "agent/core/output.h"
+#include "agent/core/text.h"
+#include "proto/profile.pb-c.h"
+#include "tests/fixtures/evil_names.h"
+#include "tests/fixtures/known_profile.h"
+#include "tests/test.h"
+
+#include <libdeflate.h>
+
+#define PACKED_MAX (64u << 20)
+
+static Perftools__Profiles__Profile *unpack(const struct buf *packed)
+{
+	struct libdeflate_decompressor *d = libdeflate_alloc_decompressor();
+	uint8_t *raw = malloc(PACKED_MAX);
+	Perftools__Profiles__Profile *m;
+	size_t len = 0;
+
+	CHECK(d && raw);
+	CHECK_INT(libdeflate_gzip_decompress(d, packed->data, packed->len, raw, PACKED_MAX, &len),
+		  LIBDEFLATE_SUCCESS);
+	m = perftools__profiles__profile__unpack(NULL, len, raw);
+	CHECK(m);
+	free(raw);
+	libdeflate_free_decompressor(d);
+	return m;
+}
+
+static const char *text(const Perftools__Profiles__Profile *m, int64_t index)
+{
+	CHECK(index >= 0 && (size_t)index < m->n_string_table);
+	return m->string_table[index];
+}
+
+static void check_strings(const Perftools__Profiles__Profile *m)
+{
+	CHECK(m->n_string_table > 0);
+	CHECK_STR(m->string_table[0], "");
+	for (size_t i = 0; i < m->n_string_table; i++) {
+		CHECK(text_is_valid(m->string_table[i], strlen(m->string_table[i])));
+		CHECK(strlen(m->string_table[i]) <= 65536);
+	}
+}
+
+static void check_types(const Perftools__Profiles__Profile *m)
+{
+	CHECK_INT(m->n_sample_type, 2);
+	CHECK_STR(text(m, m->sample_type[0]->type), "samples");
+	CHECK_STR(text(m, m->sample_type[0]->unit), "count");
+	CHECK_STR(text(m, m->sample_type[1]->type), "cpu");
+	CHECK_STR(text(m, m->sample_type[1]->unit), "nanoseconds");
+	CHECK(m->period_type && m->period > 0);
+	CHECK_STR(text(m, m->period_type->type), "cpu");
+	CHECK_STR(text(m, m->period_type->unit), "nanoseconds");
+	CHECK_STR(text(m, m->default_sample_type), "cpu");
+}
+
+static void check_locations(const Perftools__Profiles__Profile *m)
+{
+	for (size_t i = 0; i < m->n_location; i++) {
+		const Perftools__Profiles__Location *l = m->location[i];
+
+		CHECK_INT(l->id, i + 1);
+		CHECK(l->mapping_id <= m->n_mapping);
+		CHECK(l->n_line >= 1);
+		for (size_t j = 0; j < l->n_line; j++) {
+			CHECK(l->line[j]->function_id >= 1);
+			CHECK(l->line[j]->function_id <= m->n_function);
+		}
+	}
+	for (size_t i = 0; i < m->n_function; i++) {
+		CHECK_INT(m->function[i]->id, i + 1);
+		CHECK(text(m, m->function[i]->name)[0]);
+		text(m, m->function[i]->system_name);
+		text(m, m->function[i]->filename);
+	}
+	for (size_t i = 0; i < m->n_mapping; i++) {
+		CHECK_INT(m->mapping[i]->id, i + 1);
+		CHECK(!m->mapping[i]->memory_start && !m->mapping[i]->memory_limit);
+		CHECK(!m->mapping[i]->file_offset);
+		text(m, m->mapping[i]->filename);
+		text(m, m->mapping[i]->build_id);
+	}
+}
+
+static void check_labels(const Perftools__Profiles__Profile *m,
+			 const Perftools__Profiles__Sample *s)
+{
+	for (size_t i = 0; i < s->n_label; i++) {
+		const Perftools__Profiles__Label *label = s->label[i];
+		const char *key = text(m, label->key);
+
+		CHECK(strspn(key, "abcdefghijklmnopqrstuvwxyz_") == strlen(key) && key[0]);
+		CHECK(!!label->str != !!label->num);
+		CHECK(!label->num_unit == !label->num);
+		text(m, label->str);
+		text(m, label->num_unit);
+		for (size_t j = 0; j < i; j++)
+			CHECK(s->label[j]->key != label->key);
+	}
+}
+
+/* Every id is used by something, and nothing refers to what is not there. */
+static void check_samples(const Perftools__Profiles__Profile *m)
+{
+	uint8_t *used = calloc(m->n_location + 1, 1);
+
+	CHECK(used);
+	for (size_t i = 0; i < m->n_sample; i++) {
+		const Perftools__Profiles__Sample *s = m->sample[i];
+
+		CHECK_INT(s->n_value, 2);
+		CHECK(s->value[0] > 0 && s->value[1] > 0);
+		for (size_t j = 0; j < s->n_location_id; j++) {
+			CHECK(s->location_id[j] >= 1 && s->location_id[j] <= m->n_location);
+			used[s->location_id[j]] = 1;
+		}
+		check_labels(m, s);
+	}
+	for (size_t i = 1; i <= m->n_location; i++)
+		CHECK(used[i]);
+	free(used);
+}
+
+static Perftools__Profiles__Profile *write_and_check(const struct profile *p, uint32_t owner)
+{
+	_cleanup_(buf_deinitp) struct buf out;
+	Perftools__Profiles__Profile *m;
+
+	buf_init(&out, PACKED_MAX);
+	CHECK_INT(output_pprof(p, owner, &out), 0);
+	m = unpack(&out);
+	check_strings(m);
+	check_types(m);
+	check_locations(m);
+	check_samples(m);
+	return m;
+}
+
+static void done(Perftools__Profiles__Profile *m)
+{
+	perftools__profiles__profile__free_unpacked(m, NULL);
+}
+
+static const char *label(const Perftools__Profiles__Profile *m, size_t sample, const char *key)
+{
+	for (size_t i = 0; i < m->sample[sample]->n_label; i++) {
+		if (!strcmp(text(m, m->sample[sample]->label[i]->key), key))
+			return text(m, m->sample[sample]->label[i]->str);
+	}
+	return NULL;
+}
+
+static const Perftools__Profiles__Function *leaf(const Perftools__Profiles__Profile *m,
+						 size_t sample, size_t depth)
+{
+	uint64_t location = m->sample[sample]->location_id[depth];
+
+	return m->function[m->location[location - 1]->line[0]->function_id - 1];
+}
+
+static void test_one_owner(void)
+{
+	_cleanup_(profile_freep) struct profile *p = known_profile();
+	Perftools__Profiles__Profile *m = write_and_check(p, KNOWN_WEB);
+	const Perftools__Profiles__Location *hot;
+
+	CHECK_INT(m->n_sample, 3);
+	CHECK_INT(m->sample[0]->value[0], 60);
+	CHECK_INT(m->sample[0]->value[1], 60 * KNOWN_PERIOD_NS);
+	CHECK_INT(m->time_nanos, 1700000000000000000);
+	CHECK_INT(m->duration_nanos, 1000000000);
+	CHECK_INT(m->period, KNOWN_PERIOD_NS);
+	CHECK_STR(text(m, m->mapping[0]->filename), "/usr/bin/app"); /* not libc, not the kernel */
+	CHECK_STR(text(m, m->mapping[0]->build_id), "abcdef0123456789");
+	hot = m->location[m->sample[0]->location_id[0] - 1];
+	CHECK_INT(hot->n_line, 2);
+	CHECK_INT(hot->address, 0x401100);
+	CHECK_INT(hot->mapping_id, 1);
+	CHECK_INT(hot->line[0]->line, 12);
+	CHECK_INT(hot->line[0]->column, 3);
+	CHECK_STR(text(m, leaf(m, 0, 0)->name), "ns::hot(int)");
+	CHECK_STR(text(m, leaf(m, 0, 0)->system_name), "_ZN2ns3hotEi");
+	CHECK_INT(leaf(m, 0, 0)->start_line, 10);
+	CHECK_STR(text(m, leaf(m, 2, 0)->system_name), "main.(*T[go.shape.int]).Run");
+	CHECK_STR(label(m, 2, "thread"), "worker;1");
+	CHECK_STR(label(m, 2, "comm"), "app");
+	CHECK_STR(label(m, 0, "container"), "web");
+	CHECK_STR(label(m, 0, "container_id"), "0123456789ab");
+	CHECK_STR(label(m, 0, "runtime"), "docker");
+	CHECK_INT(m->sample[0]->label[0]->num, 4242);
+	CHECK_STR(text(m, m->sample[0]->label[0]->num_unit), "id");
+	done(m);
+}
+
+static void test_frames_without_names(void)
+{
+	_cleanup_(profile_freep) struct profile *p = known_profile();
+	Perftools__Profiles__Profile *m = write_and_check(p, KNOWN_WEB);
+	const Perftools__Profiles__Location *kernel = m->location[m->sample[1]->location_id[0] - 1];
+	const Perftools__Profiles__Location *libc = m->location[m->sample[1]->location_id[1] - 1];
+	const Perftools__Profiles__Mapping *mapping = m->mapping[libc->mapping_id - 1];
+
+	CHECK_INT(libc->address, 0x1234);
+	CHECK_STR(text(m, leaf(m, 1, 1)->name), "libc.so.6!0x1234");
+	CHECK(!mapping->has_functions && !mapping->has_filenames && !mapping->has_line_numbers);
+	CHECK(!mapping->has_inline_frames);
+	CHECK_STR(text(m, mapping->build_id), "00ff10");
+	CHECK_INT(kernel->address, 0); /* would tell where the kernel lies */
+	mapping = m->mapping[kernel->mapping_id - 1];
+	CHECK_STR(text(m, mapping->filename), "[kernel.kallsyms]");
+	CHECK(mapping->has_functions && !mapping->has_filenames && !mapping->has_line_numbers);
+	CHECK(m->mapping[0]->has_functions && m->mapping[0]->has_filenames);
+	CHECK(m->mapping[0]->has_line_numbers && m->mapping[0]->has_inline_frames);
+	done(m);
+}
+
+static void test_all_owners(void)
+{
+	_cleanup_(profile_freep) struct profile *p = known_profile();
+	Perftools__Profiles__Profile *m = write_and_check(p, PROFILE_ALL_OWNERS);
+
+	CHECK_INT(m->n_sample, 4);
+	CHECK_INT(m->n_mapping, 3);
+	CHECK_STR(text(m, m->mapping[0]->filename), "[kernel.kallsyms]"); /* what all share */
+	CHECK_STR(label(m, 3, "container"), "ssh.service");
+	CHECK(!label(m, 3, "container_id"));
+	done(m);
+}
+
+static void test_only_what_the_owner_uses(void)
+{
+	_cleanup_(profile_freep) struct profile *p = known_profile();
+	Perftools__Profiles__Profile *m = write_and_check(p, KNOWN_SSH);
+
+	CHECK_INT(m->n_sample, 1);
+	CHECK_INT(m->n_mapping, 0);
+	CHECK_INT(m->n_location, 2);
+	CHECK_INT(m->n_function, 2);
+	for (size_t i = 0; i < m->n_string_table; i++)
+		CHECK(!strstr(m->string_table[i], "app"));
+	done(m);
+}
+
+static void test_comments_carry_the_losses(void)
+{
+	_cleanup_(profile_freep) struct profile *p = known_profile();
+	Perftools__Profiles__Profile *m = write_and_check(p, PROFILE_ALL_OWNERS);
+
+	CHECK_INT(m->n_comment, 7);
+	CHECK_STR(text(m, m->comment[0]), "fleetprof 0.1.0 on node-1, Linux 6.1.0");
+	CHECK_STR(text(m, m->comment[1]), "100 Hz on 2 CPUs");
+	CHECK_STR(text(m, m->comment[3]), "missed: 3");
+	CHECK_STR(text(m, m->comment[5]), "lost: ring full: 0");
+	done(m);
+}
+
+static void test_evil_names(void)
+{
+	_cleanup_(profile_freep) struct profile *p =
+		known_evil_profile(evil_names, ARRAY_SIZE(evil_names));
+	struct profile_view view;
+
+	profile_view(p, &view);
+	done(write_and_check(p, PROFILE_ALL_OWNERS));
+	for (uint32_t i = 0; i < view.nr_owners; i++) {
+		Perftools__Profiles__Profile *m = write_and_check(p, i);
+
+		CHECK(m->n_sample > 0);
+		done(m);
+	}
+}
+
+static void test_empty(void)
+{
+	_cleanup_(profile_freep) struct profile *p = NULL;
+	Perftools__Profiles__Profile *m;
+
+	CHECK_INT(profile_new(&p), 0);
+	m = write_and_check(p, PROFILE_ALL_OWNERS);
+	CHECK_INT(m->n_sample, 0);
+	CHECK_INT(m->n_location, 0);
+	done(m);
+}
+
+static void test_equal_profiles_are_equal_files(void)
+{
+	_cleanup_(profile_freep) struct profile *a = known_profile(), *b = known_profile();
+	_cleanup_(buf_deinitp) struct buf out_a, out_b;
+
+	buf_init(&out_a, PACKED_MAX);
+	buf_init(&out_b, PACKED_MAX);
+	CHECK_INT(output_pprof(a, PROFILE_ALL_OWNERS, &out_a), 0);
+	CHECK_INT(output_pprof(b, PROFILE_ALL_OWNERS, &out_b), 0);
+	CHECK(out_a.len == out_b.len && !memcmp(out_a.data, out_b.data, out_a.len));
+}
+
+static void test_big(void)
+{
+	_cleanup_(profile_freep) struct profile *p = known_big_profile(50000, 32);
+	_cleanup_(buf_deinitp) struct buf out;
+	uint64_t start = clock_cpu_ns(), took;
+
+	buf_init(&out, PACKED_MAX);
+	CHECK_INT(output_pprof(p, PROFILE_ALL_OWNERS, &out), 0);
+	took = clock_cpu_ns() - start;
+	fprintf(stderr, "    50,000 samples, 32 deep: %.1f ms, %zu bytes\n", (double)took / 1e6,
+		out.len);
+	CHECK(took < 3 * NSEC_PER_SEC); /* with sanitizers too */
+	done(write_and_check(p, 0));
+}
+
+int main(void)
+{
+	RUN(test_one_owner);
+	RUN(test_frames_without_names);
+	RUN(test_all_owners);
+	RUN(test_only_what_the_owner_uses);
+	RUN(test_comments_carry_the_losses);
+	RUN(test_evil_names);
+	RUN(test_empty);
+	RUN(test_equal_profiles_are_equal_files);
+	RUN(test_big);
+	return 0;
+}
