@@ -8,8 +8,10 @@
  * - The first mapping gives the tool's reports their title: the main binary of the most sampled process
  *   when there is one owner, the kernel when there are several.
  * - A frame without a name keeps mapping and address, and gets a function "libfoo.so!0x1234": without a line
- *   pprof shows a bare number and Pyroscope adds the frame's time to its caller. A mapping without any real name
- *   says has_functions = false, so that a tool which has the file may still look the addresses up.
+ *   pprof shows a bare number and Pyroscope adds the frame's time to its caller. A mapping's flags tell of
+ *   real names only.
+ * - A build ID is whatever a file's author wrote; pprof (Go 1.26) makes paths of it, globs with it, and dies
+ *   of one that has a single character. What does not look like one is left out.
  * - Kernel frames with a name go without their address: it would tell whoever gets the file where this
  *   boot's kernel lies, and nobody can use it.
  */
@@ -195,6 +197,14 @@ static void order_mappings(struct pprof *w)
 	w->mapping_of[first] = 1;
 }
 
+/* GNU: hexadecimal; Go: four parts in base64url, with slashes between them. */
+static bool is_build_id(const char *s)
+{
+	size_t len = strspn(s, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-/");
+
+	return len >= 4 && !s[len] && s[0] != '/';
+}
+
 static void fill_mapping(struct pprof *w, Perftools__Profiles__Mapping *m, size_t index)
 {
 	const struct profile_mapping *from = &w->view.mappings[w->mappings[index]];
@@ -202,7 +212,8 @@ static void fill_mapping(struct pprof *w, Perftools__Profiles__Mapping *m, size_
 	perftools__profiles__mapping__init(m);
 	m->id = index + 1;
 	m->filename = add_string(w, from->file);
-	m->build_id = add_string(w, from->build_id);
+	if (is_build_id(profile_string(w->profile, from->build_id)))
+		m->build_id = add_string(w, from->build_id);
 }
 
 static void add_mappings(struct pprof *w)

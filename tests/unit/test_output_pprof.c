@@ -59,6 +59,8 @@ static void check_types(const Perftools__Profiles__Profile *m)
 
 static void check_locations(const Perftools__Profiles__Profile *m)
 {
+	const char *build_id;
+
 	for (size_t i = 0; i < m->n_location; i++) {
 		const Perftools__Profiles__Location *l = m->location[i];
 
@@ -81,7 +83,9 @@ static void check_locations(const Perftools__Profiles__Profile *m)
 		CHECK(!m->mapping[i]->memory_start && !m->mapping[i]->memory_limit);
 		CHECK(!m->mapping[i]->file_offset);
 		text(m, m->mapping[i]->filename);
-		text(m, m->mapping[i]->build_id);
+		build_id = text(m, m->mapping[i]->build_id);
+		CHECK(!build_id[0] || strlen(build_id) >= 4); /* pprof slices it */
+		CHECK(!strpbrk(build_id, "*?[.\\ "));
 	}
 }
 
