@@ -107,6 +107,7 @@ int loop_run_once(struct loop *loop, int timeout_ms)
 	struct epoll_event events[EVENTS_PER_ROUND];
 	int n, r = 0;
 
+	loop->stopped = false; /* a stop ends its own round, not the rounds of a later phase */
 	n = epoll_wait(loop->epoll_fd, events, EVENTS_PER_ROUND, timeout_ms);
 	if (n < 0)
 		return errno == EINTR ? 0 : err_last();
@@ -124,14 +125,13 @@ int loop_run_once(struct loop *loop, int timeout_ms)
 
 int loop_run(struct loop *loop)
 {
-	loop->stopped = false;
 	loop->code = 0;
-	while (!loop->stopped) {
+	do {
 		int r = loop_run_once(loop, -1);
 
 		if (r < 0)
 			return r;
-	}
+	} while (!loop->stopped);
 	return loop->code;
 }
 
