@@ -182,19 +182,10 @@ static unsigned int terminal_width(void)
 	return 120;
 }
 
-static void print_losses(const struct recording *r)
+static void print_balance(const struct recording *r)
 {
-	const struct sampler_counts *c = &r->loss.sampler;
 	struct err err = ERR_NULL;
 
-	printf("samples: expected %" PRIu64 " = runs %" PRIu64 " + missed %" PRIu64
-	       "; runs = idle %" PRIu64 " + filtered %" PRIu64 " + unsupported %" PRIu64
-	       " + sampled %" PRIu64 " + lost %" PRIu64 "\n",
-	       c->expected, c->runs, c->missed, c->bpf[COUNTER_IDLE], c->bpf[COUNTER_FILTERED],
-	       c->bpf[COUNTER_UNSUPPORTED], c->bpf[COUNTER_SAMPLED], loss_in_kernel(c));
-	printf("         sampled = in profile %" PRIu64 " + no room %" PRIu64
-	       " + malformed %" PRIu64 "\n",
-	       r->loss.in_profile, r->loss.refused, c->malformed);
 	if (loss_balances(&r->loss, &err))
 		printf("loss equation: balanced\n");
 	else
@@ -231,7 +222,7 @@ int recording_finish(struct recording *r, struct err *err)
 			    &summary);
 	if (!rc)
 		fputs(buf_str(&summary), stdout);
-	print_losses(r);
+	print_balance(r);
 	print_cost(r, &counts);
 	if (!r->loss.in_profile)
 		log_warn(

@@ -8,13 +8,13 @@ gcc -O2 -g -fno-omit-frame-pointer -o "$work/hot" "$tree/tests/fixtures/hot.c"
 record -F 997 -o "$work/hot.folded" -o "$work/hot.pb.gz" -o "$work/hot.html" -- "$work/hot" 5
 grep '^hot_' "$work/record.log" >"$work/truth" || fail "the command's own output is missing"
 while read -r name truth; do
-	got=$(share "$work/hot.folded" ';main;(timed;)?hot_' "$name( |;)")
+	got=$(share "$work/hot.folded" ';hot_(most|some|little)[ ;]' "$name( |;)")
 	[ "$got" != none ] || fail "no sample of $name"
 	off=$((got - truth))
 	[ ${off#-} -le 300 ] || fail "$name: sampled $got, true $truth (hundredths of a percent)"
 	echo "$name: sampled $got, true $truth (hundredths of a percent)"
 done <"$work/truth"
-n=$(samples "$work/hot.folded" ';main;(timed;)?hot_')
+n=$(samples "$work/hot.folded" ';hot_(most|some|little)[ ;]')
 [ "$n" -ge 4500 ] || fail "only $n samples in 5 s at 997 Hz"
 # Nothing but the command: each line's process is the command.
 [ "$(samples "$work/hot.folded" '.')" = "$(samples "$work/hot.folded" '^[^;]*;(hot|fleetprof-run);')" ] ||
