@@ -182,9 +182,9 @@ static void on_file(int fd, void *userdata)
 {
 	_cleanup_(closep) int owned = fd;
 	struct lookup *l = userdata;
-	struct symclient_file file = { .fd = fd };
+	struct symclient_file file = { .fd = owned };
 
-	if (fd < 0 || !l->names) {
+	if (owned < 0 || !l->names) {
 		try_next(l);
 		return;
 	}
@@ -210,7 +210,7 @@ static void on_mountinfo(int fd, void *userdata)
 	struct lookup *l = userdata;
 
 	buf_init(&text, MOUNTINFO_MAX);
-	if (fd >= 0 && sys_read_all(fd, &text) < 0)
+	if (owned >= 0 && sys_read_all(owned, &text) < 0)
 		buf_reset(&text);
 	l->nr_paths = names_paths(buf_str(&text), l->id, l->paths, NAMES_PATHS_MAX);
 	try_next(l);
