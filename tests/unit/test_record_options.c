@@ -6,7 +6,7 @@
 
 #define PARSE(o, e, ...)                                                                           \
 	({                                                                                         \
-		char *args[] = { "record", ##__VA_ARGS__, NULL };                                  \
+		static char *args[] = { "record", ##__VA_ARGS__, NULL };                           \
 		record_options_parse(&(o), (int)ARRAY_SIZE(args) - 1, args, &(e));                 \
 	})
 
