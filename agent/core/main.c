@@ -29,7 +29,7 @@ int main(int argc, char **argv)
 {
 	setlocale(LC_CTYPE, "C.UTF-8"); /* for the width of names on a terminal */
 	signal(SIGPIPE, SIG_IGN);
-	log_init("fleetprof", LOG_LEVEL_INFO, LOG_FORMAT_AUTO);
+	log_init("fleetprof", LOG_LEVEL_INFO, LOG_FORMAT_HUMAN);
 	if (argc < 2) {
 		print_help(stderr);
 		return 2;

@@ -17,6 +17,7 @@ struct lookup {
 	char id[160];
 	char paths[NAMES_PATHS_MAX][NAMES_PATH_MAX];
 	size_t nr_paths, tried;
+	uint32_t asked_root; /* see names.root_of */
 	names_fn fn;
 	void *userdata;
 };
@@ -27,6 +28,11 @@ struct names {
 	struct lookup *lookups;
 	size_t pending;
 	uint64_t next_key;
+	/*
+	 * Whose root directory holds the runtimes' files: process 1's is the host's, also for an agent in a container of
+	 * its own; where a security module denies it, ours.
+	 */
+	uint32_t root_of;
 };
 
 int names_new(struct names **ret, struct openclient *opener, struct symclient *symbolizer)
@@ -38,6 +44,7 @@ int names_new(struct names **ret, struct openclient *opener, struct symclient *s
 	n->opener = opener;
 	n->symbolizer = symbolizer;
 	n->next_key = KEY_FIRST;
+	n->root_of = 1;
 	*ret = n;
 	return 0;
 }
@@ -184,6 +191,10 @@ static void on_file(int fd, void *userdata)
 	struct lookup *l = userdata;
 	struct symclient_file file = { .fd = owned };
 
+	if ((owned == -EACCES || owned == -EPERM) && l->names && l->asked_root == 1) {
+		l->names->root_of = (uint32_t)getpid();
+		l->tried--;
+	}
 	if (owned < 0 || !l->names) {
 		try_next(l);
 		return;
@@ -196,8 +207,10 @@ static void on_file(int fd, void *userdata)
 static void try_next(struct lookup *l)
 {
 	while (l->names && l->tried < l->nr_paths) {
-		/* The root of process 1 is the host's, also for an agent in a container of its own. */
-		if (!openclient_in_root(l->names->opener, 1, 0, l->paths[l->tried++], on_file, l))
+		const char *path = l->paths[l->tried++];
+
+		l->asked_root = l->names->root_of;
+		if (!openclient_in_root(l->names->opener, l->asked_root, 0, path, on_file, l))
 			return;
 	}
 	finish(l, "", "");

@@ -105,7 +105,7 @@ int record_main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	if (options.verbose)
-		log_init("fleetprof", LOG_LEVEL_DEBUG, LOG_FORMAT_AUTO);
+		log_init("fleetprof", LOG_LEVEL_DEBUG, LOG_FORMAT_HUMAN);
 	raise_file_limit();
 	r = check_pids(&options, &err);
 	if (!r)

@@ -140,14 +140,15 @@ static bool fits(const struct candidate *c, const char *what, bool by_name)
 static void describe(const struct candidate *candidates, size_t nr, const char *what, bool all,
 		     bool by_name, struct err *err)
 {
-	size_t at = strlen(err->text);
+	size_t at = strlen(err->text), listed = 0;
 
-	for (size_t i = 0; i < nr && at + 128 < sizeof(err->text); i++) {
+	for (size_t i = 0; i < nr && at + 160 < sizeof(err->text); i++) {
 		const struct candidate *c = &candidates[i];
 
 		if (all || fits(c, what, by_name))
 			at += (size_t)snprintf(err->text + at, sizeof(err->text) - at,
-					       "\n  %.12s %s %s", c->id, c->runtime, c->name);
+					       "%s %.12s (%s%s%s)", listed++ ? "," : "", c->id,
+					       c->runtime, *c->name ? " " : "", c->name);
 	}
 }
 
