@@ -17,7 +17,7 @@ static struct profile *make(const char *which)
 	return NULL;
 }
 
-/* make_profile known|evil|big pprof|folded|summary [OWNER]: to standard output. */
+/* make_profile known|evil|big pprof|folded|summary|html [OWNER]: to standard output. */
 int main(int argc, char **argv)
 {
 	_cleanup_(profile_freep) struct profile *p = argc > 2 ? make(argv[1]) : NULL;
@@ -33,6 +33,8 @@ int main(int argc, char **argv)
 		CHECK_INT(output_folded(p, owner, &out), 0);
 	else if (!strcmp(argv[2], "summary"))
 		CHECK_INT(output_summary(p, 20, 80, false, &out), 0);
+	else if (!strcmp(argv[2], "html"))
+		CHECK_INT(output_html(p, argv[1], &out), 0);
 	else
 		return 2;
 	CHECK_INT(sys_write_all(STDOUT_FILENO, out.data, out.len), 0);

@@ -1,7 +1,7 @@
 /* The flame graph: a tree on a canvas, drawn only where it can be seen. */
 
 const ROW = 19; /* CSS pixels */
-const NARROWEST = 0.4; /* CSS pixels; what is narrower is drawn as part of a grey strip */
+const NARROWEST = 1; /* CSS pixels; what is narrower is drawn as part of a grey strip */
 const FONT = '12px ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace';
 
 function hashOf(text) {
