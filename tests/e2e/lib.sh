@@ -23,7 +23,7 @@ finish() {
 	cleanup
 	for child in $children; do kill -9 "$child" 2>/dev/null; done
 	wait 2>/dev/null
-	rm -rf "$work"
+	rm -rf --one-file-system "$work" # a mount that is left must not be emptied
 	exit $status
 }
 trap finish EXIT
