@@ -110,7 +110,8 @@ static __always_inline enum end_reason push_address(struct scratch *s, struct co
 	if (addr >> 63) { /* the vsyscall page is the only user code up there */
 		if (addr >> PAGE_SHIFT != 0xffffffffff600000ULL >> PAGE_SHIFT)
 			return END_NO_MAP;
-		push_word(s, FRAME_MAKE_SPECIAL(FRAME_SPECIAL_VSYSCALL, addr & ((1UL << PAGE_SHIFT) - 1)));
+		push_word(s, FRAME_MAKE_SPECIAL(FRAME_SPECIAL_VSYSCALL,
+						addr & ((1UL << PAGE_SHIFT) - 1)));
 		return END_NONE;
 	}
 	if (addr - memo->start >= memo->len) {

@@ -41,9 +41,10 @@ static __always_inline bool cgroup_of_subsystem(struct css_set *set, u64 subsyst
 	return true;
 }
 
-#define TRY_SUBSYSTEM(name)                                                                    \
-	if (bpf_core_enum_value_exists(enum cgroup_subsys_id, name) &&                         \
-	    cgroup_of_subsystem(set, bpf_core_enum_value(enum cgroup_subsys_id, name), &key, ret_node)) \
+#define TRY_SUBSYSTEM(name)                                                                        \
+	if (bpf_core_enum_value_exists(enum cgroup_subsys_id, name) &&                             \
+	    cgroup_of_subsystem(set, bpf_core_enum_value(enum cgroup_subsys_id, name), &key,       \
+				ret_node))                                                         \
 		return key;
 
 /*
@@ -89,8 +90,8 @@ static long cgroup_add_component(u32 index, struct cgroup_walk *w)
 	}
 	if (at >= RECORD_CGROUP_BYTES - RECORD_CGROUP_NAME)
 		return 1;
-	n = bpf_probe_read_kernel_str(&s->cgroup.text[at & (RECORD_CGROUP_BYTES - 1)], RECORD_CGROUP_NAME,
-				      BPF_CORE_READ(kn, name));
+	n = bpf_probe_read_kernel_str(&s->cgroup.text[at & (RECORD_CGROUP_BYTES - 1)],
+				      RECORD_CGROUP_NAME, BPF_CORE_READ(kn, name));
 	if (n <= 0)
 		return 1;
 	w->cut |= n == RECORD_CGROUP_NAME;

@@ -38,9 +38,9 @@ enum frame_special {
 };
 
 enum frame_mark {
-	FRAME_MARK_END = 1,       /* the walk ended here, reason says why; absent at the root */
+	FRAME_MARK_END = 1, /* the walk ended here, reason says why; absent at the root */
 	FRAME_MARK_GAP_BY_FP = 2, /* one frame-pointer step over a gap found the next frame */
-	FRAME_MARK_CUT = 3,       /* the stack was deeper than the limit */
+	FRAME_MARK_CUT = 3, /* the stack was deeper than the limit */
 	FRAME_MARK_ASYNC = 4,
 };
 

@@ -11,6 +11,6 @@
 
 /* What tells a 32-bit task. */
 #define regs_mode(regs) ((regs)->pstate)
-#define mode_is_64bit(mode) (!((mode) & PSTATE_AARCH32))
+#define mode_is_64bit(mode) (!((mode)&PSTATE_AARCH32))
 
 #endif

@@ -25,7 +25,7 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-#define PF_IO_WORKER 0x00000010   /* include/linux/sched.h */
+#define PF_IO_WORKER 0x00000010 /* include/linux/sched.h */
 #define PF_USER_WORKER 0x00004000 /* since 6.4 */
 #define PF_KTHREAD 0x00200000
 #define ANCESTORS_MAX 32 /* generations between a selected process and its youngest descendant */
@@ -57,8 +57,8 @@ static __always_inline bool is_descendant(struct task_struct *task)
 	return false;
 }
 
-static __always_inline bool is_selected(struct task_struct *task, struct task_struct *leader, u64 tgid,
-					struct kernfs_node *kn, u64 cgroup)
+static __always_inline bool is_selected(struct task_struct *task, struct task_struct *leader,
+					u64 tgid, struct kernfs_node *kn, u64 cgroup)
 {
 	switch (filter_kind) {
 	case FILTER_ALL:
@@ -73,7 +73,8 @@ static __always_inline bool is_selected(struct task_struct *task, struct task_st
 	return false;
 }
 
-static __always_inline void begin(struct scratch *s, struct task_struct *task, struct task_struct *leader)
+static __always_inline void begin(struct scratch *s, struct task_struct *task,
+				  struct task_struct *leader)
 {
 	struct record_sample *head = &s->head;
 	u64 id = bpf_get_current_pid_tgid();
@@ -131,7 +132,8 @@ static __always_inline void end_without_stack(struct scratch *s, enum end_reason
 	push_word(s, FRAME_MAKE_MARK(FRAME_MARK_END, end));
 }
 
-static __always_inline void walk_user(struct scratch *s, struct counters *c, u64 pc, u64 sp, u64 fp, u64 mode)
+static __always_inline void walk_user(struct scratch *s, struct counters *c, u64 pc, u64 sp, u64 fp,
+				      u64 mode)
 {
 	asm volatile("" : "+r"(mode)); /* a narrow load from the context is refused */
 	if (mode_is_64bit(mode))
@@ -159,10 +161,12 @@ static __always_inline void user_stack(struct bpf_perf_event_data *ctx, struct s
 		if (bpf_probe_read_kernel(&regs, sizeof(regs), (void *)bpf_task_pt_regs(task)))
 			end_without_stack(s, END_READ_FAULT);
 		else
-			walk_user(s, c, regs_pc(&regs), regs_sp(&regs), regs_fp(&regs), regs_mode(&regs));
+			walk_user(s, c, regs_pc(&regs), regs_sp(&regs), regs_fp(&regs),
+				  regs_mode(&regs));
 		return;
 	}
-	walk_user(s, c, regs_pc(&ctx->regs), regs_sp(&ctx->regs), regs_fp(&ctx->regs), regs_mode(&ctx->regs));
+	walk_user(s, c, regs_pc(&ctx->regs), regs_sp(&ctx->regs), regs_fp(&ctx->regs),
+		  regs_mode(&ctx->regs));
 }
 
 /* When to wake the core: for a file to be opened while its process lives, and before the ring is full. */
@@ -217,7 +221,8 @@ static __always_inline bool emit(struct scratch *s)
 	return !lost;
 }
 
-static __always_inline void take_sample(struct bpf_perf_event_data *ctx, struct scratch *s, struct counters *c)
+static __always_inline void take_sample(struct bpf_perf_event_data *ctx, struct scratch *s,
+					struct counters *c)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct task_struct *leader = BPF_CORE_READ(task, group_leader);

@@ -8,11 +8,11 @@
 #ifndef FLEETPROF_SCRATCH_H
 #define FLEETPROF_SCRATCH_H
 
-#define MEMO_SIZE 8             /* mappings that one sample remembers */
+#define MEMO_SIZE 8 /* mappings that one sample remembers */
 #define STACK_WINDOW_BYTES 2048 /* one read of so much is cheaper than two of a few bytes */
 #define STACK_WINDOW_WORDS (STACK_WINDOW_BYTES / 8)
 #define MAPLE_NODE_WORDS 32 /* a maple node is 256 bytes, and aligned to that */
-#define VMA_WORDS 32        /* enough of vm_area_struct for its relocated members */
+#define VMA_WORDS 32 /* enough of vm_area_struct for its relocated members */
 
 /* One executable mapping: the frame word of its first byte; others follow by adding the distance. */
 struct memo {
@@ -30,11 +30,11 @@ struct vma {
 
 struct walk {
 	u64 pc, sp, fp;
-	u64 stack_end;    /* of the mapping that holds the stack pointer */
+	u64 stack_end; /* of the mapping that holds the stack pointer */
 	u64 window_start; /* user address of window[0]; window_len 0: nothing read yet */
 	u32 window_len;
 	bool leaf; /* pc is where the thread is, not a return address */
-	u16 end;   /* enum end_reason */
+	u16 end; /* enum end_reason */
 };
 
 struct scratch {
@@ -50,7 +50,8 @@ struct scratch {
 	u64 node[MAPLE_NODE_WORDS];
 	u64 raw_vma[VMA_WORDS];
 	u64 window[STACK_WINDOW_WORDS];
-	u64 words[1024]; /* a power of two above RECORD_MAX_WORDS, so that a mask bounds the index */
+	u64 words
+		[1024]; /* a power of two above RECORD_MAX_WORDS, so that a mask bounds the index */
 	struct rec_map maps[RECORD_MAX_MAPS];
 	struct {
 		struct record_ext head;

@@ -93,7 +93,8 @@ static __always_inline u64 stack_end(struct scratch *s, u64 sp)
 }
 
 /* Adds the user part of the stack to s->words, and a mark where it is not complete. */
-static __always_inline void unwind_user(struct scratch *s, struct counters *c, u64 pc, u64 sp, u64 fp)
+static __always_inline void unwind_user(struct scratch *s, struct counters *c, u64 pc, u64 sp,
+					u64 fp)
 {
 	struct unwind_context u = { .s = s, .c = c };
 	struct walk *w = &s->walk;

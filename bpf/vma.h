@@ -11,7 +11,8 @@
 #define FLEETPROF_VMA_H
 
 #define MAPLE_NODE_MASK 255UL
-#define MAPLE_DEPTH_MAX 8 /* 16-way leaves and 10-way inner nodes: far above any real address space */
+#define MAPLE_DEPTH_MAX                                                                            \
+	8 /* 16-way leaves and 10-way inner nodes: far above any real address space */
 #define VM_EXEC 0x4UL
 #define PAGE_SHIFT 12 /* the arm64 build reads the page size from user space's rodata */
 
@@ -88,7 +89,7 @@ static __always_inline u64 maple_walk(struct scratch *s, u64 root, u64 addr, boo
 	return d.entry;
 }
 
-#define VMA_WORD(field) \
+#define VMA_WORD(field)                                                                            \
 	(s->raw_vma[(bpf_core_field_offset(struct vm_area_struct, field) / 8) & (VMA_WORDS - 1)])
 
 /* Reads the VMA behind entry in one go and checks that it is what the walk promised. */
@@ -113,7 +114,8 @@ static __always_inline bool vma_unchanged(struct scratch *s)
 	const struct vm_area_struct *vma = (const void *)s->vma.entry;
 
 	return (u64)BPF_CORE_READ(vma, vm_start) == s->vma.start &&
-	       (u64)BPF_CORE_READ(vma, vm_mm) == s->vma.mm && (u64)BPF_CORE_READ(vma, vm_file) == s->vma.file;
+	       (u64)BPF_CORE_READ(vma, vm_mm) == s->vma.mm &&
+	       (u64)BPF_CORE_READ(vma, vm_file) == s->vma.file;
 }
 
 /*
@@ -169,8 +171,8 @@ static __always_inline bool vma_identity(struct scratch *s, struct rec_map *map)
 	nlink = BPF_CORE_READ(inode, i_nlink);
 	map->s_magic = (u32)BPF_CORE_READ(sb, s_magic);
 	map->flags = nlink ? 0 : REC_MAP_DELETED;
-	if ((BPF_CORE_READ(inode, i_mode) & S_IFMT) != S_IFREG || (BPF_CORE_READ(sb, s_flags) & SB_KERNMOUNT) ||
-	    (!nlink && map->s_magic == TMPFS_MAGIC))
+	if ((BPF_CORE_READ(inode, i_mode) & S_IFMT) != S_IFREG ||
+	    (BPF_CORE_READ(sb, s_flags) & SB_KERNMOUNT) || (!nlink && map->s_magic == TMPFS_MAGIC))
 		return false;
 	map->start = s->vma.start;
 	map->end = s->vma.end;

@@ -26,7 +26,7 @@ struct recording {
 	int kallsyms_fd, vdso_fd;
 	uint64_t start_boot_ns, start_wall_ns, stop_boot_ns;
 	struct loss loss;
-	int interrupted;       /* how many SIGINTs and SIGTERMs came */
+	int interrupted; /* how many SIGINTs and SIGTERMs came */
 	size_t targets_left; /* of --pid: processes that still live */
 	int command_status; /* wait status of the command, once it ended */
 	bool command_running;

@@ -81,7 +81,8 @@ static void fill_meta(struct recording *r, struct profile *profile)
 	snprintf(meta->version, sizeof(meta->version), "%s", FLEETPROF_VERSION);
 	if (!uname(&uts)) {
 		snprintf(meta->host, sizeof(meta->host), "%s", uts.nodename);
-		snprintf(meta->kernel, sizeof(meta->kernel), "%.30s %.64s", uts.sysname, uts.release);
+		snprintf(meta->kernel, sizeof(meta->kernel), "%.30s %.64s", uts.sysname,
+			 uts.release);
 	}
 	loss_describe(&r->loss, meta);
 }

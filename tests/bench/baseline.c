@@ -43,7 +43,8 @@ static void attach(struct bpf_program *program, unsigned int rate)
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 
 	for (int cpu = 0; cpu < cpus; cpu++) {
-		int fd = (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+		int fd =
+			(int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 
 		if (fd < 0 || !bpf_program__attach_perf_event(program, fd))
 			die("perf event");
@@ -98,6 +99,7 @@ int main(int argc, char **argv)
 	}
 	for (size_t i = 0; i < nr_programs; i++)
 		printf("%s %" PRIu64 " %" PRIu64 "\n", programs[i].name,
-		       programs[i].runs - programs[i].first_runs, programs[i].ns - programs[i].first_ns);
+		       programs[i].runs - programs[i].first_runs,
+		       programs[i].ns - programs[i].first_ns);
 	return 0;
 }
