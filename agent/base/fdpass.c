@@ -3,6 +3,7 @@
 #include "agent/base/err.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -31,6 +32,28 @@ int fdpass_send(int socket, const void *head, size_t head_size, const void *body
 	return sendmsg(socket, &msg, MSG_NOSIGNAL) < 0 ? err_last() : 0;
 }
 
+/*
+ * The one descriptor of a message. The control buffer's alignment leaves room for a second one, and a hostile peer may
+ * send it: whatever the kernel has installed is closed, or each message would cost the receiver a descriptor.
+ */
+static int take_fd(struct msghdr *msg, bool *ret_too_many)
+{
+	int fd = -1, one;
+
+	*ret_too_many = false;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t at = CMSG_LEN(0); at + sizeof(int) <= c->cmsg_len; at += sizeof(int)) {
+			memcpy(&one, (char *)c + at, sizeof(one));
+			*ret_too_many |= fd >= 0;
+			close_fd(fd);
+			fd = one;
+		}
+	}
+	return fd;
+}
+
 ssize_t fdpass_receive(int socket, void *data, size_t size, int flags, int *ret_fd)
 {
 	union {
@@ -42,7 +65,7 @@ ssize_t fdpass_receive(int socket, void *data, size_t size, int flags, int *ret_
 			      .msg_iovlen = 1,
 			      .msg_control = control.bytes,
 			      .msg_controllen = sizeof(control.bytes) };
-	struct cmsghdr *cmsg;
+	bool too_many;
 	ssize_t n;
 
 	*ret_fd = -1;
@@ -51,11 +74,8 @@ ssize_t fdpass_receive(int socket, void *data, size_t size, int flags, int *ret_
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return err_last();
-	cmsg = CMSG_FIRSTHDR(&msg);
-	if (cmsg && cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_RIGHTS &&
-	    cmsg->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(ret_fd, CMSG_DATA(cmsg), sizeof(int));
-	if (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
+	*ret_fd = take_fd(&msg, &too_many);
+	if (too_many || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
 		*ret_fd = close_fd(*ret_fd);
 		return -EMSGSIZE;
 	}

@@ -13,7 +13,8 @@ int fdpass_send(int socket, const void *head, size_t head_size, const void *body
 
 /*
  * Receives one message of at most size bytes; *ret_fd is the caller's, -1 if none came. Returns its bytes, 0 at the
- * end of file, -EMSGSIZE for a message that was longer, or -errno. flags: MSG_DONTWAIT or 0.
+ * end of file, -EMSGSIZE for a message that was longer or carried more than one descriptor (all are closed then), or
+ * -errno. flags: MSG_DONTWAIT or 0.
  */
 ssize_t fdpass_receive(int socket, void *data, size_t size, int flags, int *ret_fd);
 

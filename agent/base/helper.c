@@ -31,21 +31,28 @@ static int on_event(struct loop_source *source, uint32_t events, void *userdata)
 
 static int start(struct helper *h)
 {
+	pid_t pid;
 	int pair[2], r;
 
 	r = fdpass_pair(pair);
 	if (r < 0)
 		return r;
-	r = h->config.spawn(pair[1], &h->pid, h->config.spawn_userdata);
+	r = h->config.spawn(pair[1], &pid, h->config.spawn_userdata);
 	if (r < 0) {
 		close(pair[0]);
 		return r;
 	}
+	h->pid = pid;
+	r = fcntl(pair[0], F_SETFL, O_NONBLOCK) < 0
+		    ? err_last()
+		    : loop_add_fd(h->loop, &h->source, pair[0], EPOLLIN, on_event, h);
+	if (r < 0) {
+		close(pair[0]); /* the program reads its end of file */
+		return r;
+	}
 	h->socket = pair[0];
 	h->started_ns = clock_boot_ns();
-	if (fcntl(h->socket, F_SETFL, O_NONBLOCK) < 0)
-		return err_last();
-	return loop_add_fd(h->loop, &h->source, h->socket, EPOLLIN, on_event, h);
+	return 0;
 }
 
 static int schedule(struct helper *h)

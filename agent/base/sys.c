@@ -68,6 +68,8 @@ int sys_parse_u64(const char *s, int base, uint64_t min, uint64_t max, uint64_t 
 	if (!isdigit((unsigned char)*s))
 		return -EINVAL;
 	errno = 0;
+	if (!base) /* never octal: a leading zero is no reason to read 010 as 8 */
+		base = s[0] == '0' && (s[1] == 'x' || s[1] == 'X') ? 16 : 10;
 	v = strtoull(s, &end, base);
 	if (*end)
 		return -EINVAL;
