@@ -41,19 +41,48 @@ static uint32_t hierarchy_of_options(const char *cgroups, const char *options)
 	return 0;
 }
 
+/* mountinfo writes blanks, tabs, newlines and backslashes as \\040 and the like. */
+static void unescape(char *s)
+{
+	char *out = s;
+
+	while (*s) {
+		if (s[0] == '\\' && strspn(s + 1, "01234567") >= 3) {
+			*out++ = (char)((s[1] - '0') * 64 + (s[2] - '0') * 8 + (s[3] - '0'));
+			s += 4;
+		} else {
+			*out++ = *s++;
+		}
+	}
+	*out = '\0';
+}
+
+/* Does the mount show its hierarchy from the top? "/", or "/.." and more from a cgroup namespace further in. */
+static bool is_whole(const char *root)
+{
+	if (!strcmp(root, "/"))
+		return true;
+	while (!strncmp(root, "/..", 3))
+		root += 3;
+	return !*root;
+}
+
 static void parse_line(const char *line, size_t len, const char *cgroups, struct cgroupfs *ret)
 {
 	struct cgroupfs_mount mount = { .hierarchy = 0 };
-	char text[2048], type[16], *dash;
+	char text[4096], root[1024], path[1024], type[16], *dash;
 
 	if (len >= sizeof(text) || ret->nr == CGROUPFS_MOUNTS_MAX)
 		return;
 	memcpy(text, line, len);
 	text[len] = '\0';
 	dash = strstr(text, " - ");
-	if (!dash || sscanf(text, "%*u %*u %*s %*s %255s", mount.path) != 1 ||
-	    sscanf(dash, " - %15s", type) != 1)
+	if (!dash || sscanf(text, "%*u %*u %*s %1023s %1023s", root, path) != 2 ||
+	    sscanf(dash, " - %15s", type) != 1 || !is_whole(root) ||
+	    strlen(path) >= sizeof(mount.path))
 		return;
+	unescape(path);
+	strcpy(mount.path, path);
 	if (!strcmp(type, "cgroup2")) {
 		memmove(&ret->mounts[1], &ret->mounts[0], ret->nr * sizeof(mount));
 		ret->mounts[0] = mount;

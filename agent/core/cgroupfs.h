@@ -22,7 +22,7 @@ struct cgroupfs {
 
 /*
  * Pure: from the texts of /proc/self/mountinfo and /proc/cgroups. Named v1 hierarchies without a controller are left
- * out, since no task's cgroup is found by them.
+ * out, since no task's cgroup is found by them; so are mounts of a part of a hierarchy, as a container may have.
  */
 void cgroupfs_parse(const char *mountinfo, const char *cgroups, struct cgroupfs *ret);
 

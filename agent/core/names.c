@@ -191,7 +191,9 @@ static void on_file(int fd, void *userdata)
 	struct lookup *l = userdata;
 	struct symclient_file file = { .fd = owned };
 
-	if ((owned == -EACCES || owned == -EPERM) && l->names && l->asked_root == 1) {
+	/* In a PID namespace of our own we may be process 1 ourselves: nothing else to try then. */
+	if ((owned == -EACCES || owned == -EPERM) && l->names && l->asked_root == 1 &&
+	    getpid() != 1) {
 		l->names->root_of = (uint32_t)getpid();
 		l->tried--;
 	}

@@ -17,8 +17,17 @@ struct component {
 static const struct {
 	const char *prefix, *runtime;
 } prefixes[] = {
-	{ "docker-", "docker" }, { "cri-containerd-", "containerd" }, { "crio-", "crio" },
+	{ "docker-", "docker" }, { "cri-containerd-", "containerd" },
+	{ "crio-", "crio" },     { "libpod-payload-", "podman" },
 	{ "libpod-", "podman" }, { "nerdctl-", "containerd" },
+};
+
+/* Services that run containers for the whole host: what lies below them is the host's own. */
+static const char *const runtimes[] = {
+	"containerd.service",    "docker.service",    "crio.service",
+	"podman.service",        "k3s.service",       "k3s-agent.service",
+	"k0scontroller.service", "k0sworker.service", "rke2-server.service",
+	"rke2-agent.service",    "kubelet.service",   "snap.microk8s.daemon-containerd.service",
 };
 
 static bool starts_with(struct component c, const char *prefix)
@@ -98,6 +107,9 @@ static bool pod_uid(struct component c, char *out, size_t size)
 	const char *uid = c.text, *at;
 	size_t len = c.len;
 
+	at = starts_with(c, "kubepods") ? memchr(c.text, ':', c.len) : NULL;
+	if (at)
+		c.len = len = (size_t)(at - c.text);
 	if (ends_with(c, ".slice") && starts_with(c, "kubepods")) {
 		len -= strlen(".slice");
 		at = memmem(c.text, len, "-pod", 4);
@@ -146,6 +158,30 @@ static bool match_prefixed(struct component c, struct match *ret)
 	return false;
 }
 
+/* PARENT.slice:PREFIX:ID: a runtime without systemd's driver below a kubelet that has it. */
+static bool match_colons(struct component c, struct match *ret)
+{
+	const char *id, *prefix, *end = c.text + c.len;
+	size_t prefix_len;
+
+	id = memrchr(c.text, ':', c.len);
+	prefix = id ? memrchr(c.text, ':', (size_t)(id - c.text)) : NULL;
+	if (!prefix || end - (id + 1) != ID_HEX || !is_hex(id + 1, ID_HEX))
+		return false;
+	prefix_len = (size_t)(id - (prefix + 1));
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++) {
+		size_t n = strlen(prefixes[i].prefix) - 1; /* without its dash */
+
+		if (prefix_len != n || memcmp(prefix + 1, prefixes[i].prefix, n))
+			continue;
+		*ret = (struct match) { .runtime = prefixes[i].runtime,
+					.id = id + 1,
+					.id_len = ID_HEX };
+		return true;
+	}
+	return false;
+}
+
 /* A bare id says its runtime by what stands above it. */
 static bool match_bare(const struct component *components, size_t i, struct match *ret)
 {
@@ -163,7 +199,7 @@ static bool match_bare(const struct component *components, size_t i, struct matc
 		ret->runtime = "docker";
 	else if (pod_uid(parent, uid, sizeof(uid)) || starts_with(parent, "kubepods"))
 		ret->runtime = "containerd";
-	else if (i >= 2 && equals(components[i - 2], "ecs"))
+	else if (i >= 2 && equals(components[0], "ecs")) /* /ecs/TASK/ID, /ecs/CLUSTER/TASK/ID */
 		ret->runtime = "ecs";
 	else
 		ret->runtime = "container";
@@ -206,8 +242,9 @@ static bool match_by_name(const struct component *components, size_t i, struct m
 	if (match_named(c, "lxc.payload.", "", "lxc", ret) ||
 	    match_named(c, "systemd-nspawn@", ".service", "nspawn", ret))
 		return true;
-	if (equals(parent, "machine.slice") && !starts_with(c, "machine-libpod") &&
-	    match_named(c, "machine-", ".scope", "nspawn", ret))
+	if (equals(parent, "machine.slice") &&
+	    (match_named(c, "machine-qemu\\x2d", ".scope", "qemu", ret) ||
+	     match_named(c, "machine-", ".scope", "nspawn", ret)))
 		return true;
 	if (equals(parent, "lxc") || equals(parent, "lxc.payload"))
 		*ret = (struct match) { .runtime = "lxc", .id = c.text, .id_len = c.len };
@@ -220,8 +257,29 @@ static bool match_by_name(const struct component *components, size_t i, struct m
 
 static bool match(const struct component *components, size_t i, struct match *ret)
 {
-	return match_prefixed(components[i], ret) || match_bare(components, i, ret) ||
-	       match_ecs(components, i, ret) || match_by_name(components, i, ret);
+	return match_prefixed(components[i], ret) || match_colons(components[i], ret) ||
+	       match_bare(components, i, ret) || match_ecs(components, i, ret) ||
+	       match_by_name(components, i, ret);
+}
+
+/* The first service above the container, unless it is a runtime's. */
+static void set_within(struct owner_ref *ref, const struct component *components, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++) {
+		struct component c = components[i];
+
+		if (!ends_with(c, ".service"))
+			continue;
+		for (size_t j = 0; j < sizeof(runtimes) / sizeof(*runtimes); j++) {
+			if (equals(c, runtimes[j]))
+				return;
+		}
+		if (starts_with(c, "user@"))
+			c.len -= strlen(".service");
+		set(ref->within, sizeof(ref->within), c.text, c.len);
+		ref->pod_uid[0] = '\0'; /* a claim of its own */
+		return;
+	}
 }
 
 static void set_container(struct owner_ref *ref, const struct match *m)
@@ -246,10 +304,12 @@ static bool find_container(const struct component *components, size_t nr, struct
 			pod_uid(components[i], ref->pod_uid, sizeof(ref->pod_uid));
 		if (!match(components, i, &m))
 			continue;
-		if (ref->kind != OWNER_CONTAINER)
+		if (ref->kind != OWNER_CONTAINER) {
 			set_container(ref, &m);
-		else
+			set_within(ref, components, i);
+		} else {
 			set(ref->nested_id, sizeof(ref->nested_id), m.id, m.id_len);
+		}
 	}
 	if (ref->kind != OWNER_CONTAINER)
 		ref->pod_uid[0] = '\0';
@@ -271,6 +331,10 @@ static void set_unit_name(char *out, size_t size, struct component c)
 		set(out, size, "run.scope", 9);
 	else if (starts_with(c, "run-") && ends_with(c, ".service"))
 		set(out, size, "run.service", 11);
+	else if (starts_with(c, "libpod-conmon-") && ends_with(c, ".scope"))
+		set(out, size, "libpod-conmon.scope", 19);
+	else if (starts_with(c, "crio-conmon-") && ends_with(c, ".scope"))
+		set(out, size, "crio-conmon.scope", 17);
 	else
 		set(out, size, c.text, c.len);
 	unescape(out);
@@ -287,8 +351,7 @@ static bool find_unit(const struct component *components, size_t nr, struct owne
 			continue;
 		if (starts_with(c, "user@") && ends_with(c, ".service")) {
 			set(user, sizeof(user), c.text, c.len - strlen(".service"));
-			if (i + 1 < nr)
-				continue; /* its own units are further in */
+			continue; /* its own units are further in */
 		}
 		set_unit_name(name, sizeof(name), c);
 		ref->kind = OWNER_UNIT;

@@ -31,6 +31,12 @@ struct owner_ref {
 	char container_id[OWNER_ID_MAX]; /* "" if none */
 	char pod_uid[64]; /* Kubernetes, dashes normalized; "" if none */
 	char nested_id[OWNER_ID_MAX]; /* innermost container further in; "" if none */
+	/*
+	 * The user manager ("user@1000") or service ("build.service") below which the container lies, "" if it is the
+	 * host's own or a container runtime's service. Whoever has that part of the tree may name a cgroup there after
+	 * any container: the id alone does not make two of them one.
+	 */
+	char within[64];
 };
 
 /* path: "/…" as kernfs or /proc/PID/cgroup gives it. Never fails: what is unknown is its path. */

@@ -13,7 +13,7 @@ enum { OWNER_INDEX_OTHER = 0, OWNER_INDEX_KERNEL = 1 };
 /* What makes two cgroups one owner. */
 struct owner_key {
 	uint32_t kind, pad;
-	char text[OWNER_NAME_MAX + OWNER_ID_MAX + 24];
+	char text[OWNER_NAME_MAX + OWNER_ID_MAX + 24 + 64 + 4];
 };
 
 struct owners {
@@ -77,8 +77,8 @@ static uint32_t find_or_add(struct owners *o, const char *path, uint32_t tgid,
 
 	owner_from_cgroup_path(path, &ref);
 	key.kind = ref.kind;
-	snprintf(key.text, sizeof(key.text), "%s|%s|%s", ref.runtime, ref.container_id,
-		 ref.kind == OWNER_CONTAINER ? "" : ref.name);
+	snprintf(key.text, sizeof(key.text), "%s|%s|%s|%s", ref.runtime, ref.container_id,
+		 ref.within, ref.kind == OWNER_CONTAINER ? "" : ref.name);
 	if (hashmap_put(o->by_key, &key, &index, &is_new)) {
 		o->overflowed++;
 		return OWNER_INDEX_OTHER;
@@ -91,6 +91,8 @@ static uint32_t find_or_add(struct owners *o, const char *path, uint32_t tgid,
 	e->tgid = tgid;
 	e->start_boot_ns = start_boot_ns;
 	snprintf(e->cgroup_path, sizeof(e->cgroup_path), "%s", path);
+	if (*ref.within)
+		snprintf(e->ref.name, sizeof(e->ref.name), "%s/%.180s", ref.within, ref.name);
 	return *(uint32_t *)index;
 }
 
@@ -102,8 +104,13 @@ uint32_t owners_find(struct owners *o, uint64_t cgroup, const char *path, bool k
 
 	if (ret_learned)
 		*ret_learned = false;
-	if (hashmap_put(o->by_cgroup, &cgroup, &index, &is_new))
+	if (hashmap_put(o->by_cgroup, &cgroup, &index, &is_new)) {
+		/* No room to remember it: part of `other`, said once, since its path need not come again. */
+		o->overflowed += path != NULL;
+		if (ret_learned)
+			*ret_learned = path != NULL;
 		return kernel_thread ? OWNER_INDEX_KERNEL : OWNER_INDEX_OTHER;
+	}
 	if (is_new && !path) { /* the table's bound was reached when it was announced */
 		hashmap_remove(o->by_cgroup, &cgroup);
 		return kernel_thread ? OWNER_INDEX_KERNEL : OWNER_INDEX_OTHER;
@@ -128,6 +135,15 @@ struct owners_entry *owners_get(struct owners *o, uint32_t index)
 uint64_t owners_overflowed(const struct owners *o)
 {
 	return o->overflowed;
+}
+
+void owners_set_name(struct owners_entry *entry, const char *name, const char *image)
+{
+	const char *within = entry->ref.within;
+
+	snprintf(entry->name, sizeof(entry->name), "%s%s%.180s", *name ? within : "",
+		 *name && *within ? "/" : "", name);
+	snprintf(entry->image, sizeof(entry->image), "%s", image);
 }
 
 const char *owners_name(const struct owners_entry *entry)

@@ -43,6 +43,12 @@ struct owners_entry *owners_get(struct owners *o, uint32_t index);
 /* Cgroups that became part of `other` since the bound was reached. */
 uint64_t owners_overflowed(const struct owners *o);
 
+/*
+ * The container's own name and image, as some file or API told: "" if unknown. What lies below a user's or a service's
+ * part of the tree is called after it: it may claim any name, but not pass for another's.
+ */
+void owners_set_name(struct owners_entry *entry, const char *name, const char *image);
+
 /* What to show: the container's name if it is known, else the reference's. */
 const char *owners_name(const struct owners_entry *entry);
 

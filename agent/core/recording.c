@@ -38,8 +38,7 @@ static void on_name(const char *name, const char *image, void *userdata)
 {
 	struct owners_entry *e = userdata;
 
-	snprintf(e->name, sizeof(e->name), "%s", name);
-	snprintf(e->image, sizeof(e->image), "%s", image);
+	owners_set_name(e, name, image);
 }
 
 static void ask_name(struct recording *r, uint32_t owner)

@@ -13,6 +13,24 @@
 #define DEPTH_FDS 16
 #define NAMES_DEADLINE_NS (5 * NSEC_PER_SEC)
 
+static bool has_dots(const char *path)
+{
+	for (const char *p = strstr(path, ".."); p; p = strstr(p + 1, "..")) {
+		if ((p == path || p[-1] == '/') && (!p[2] || p[2] == '/'))
+			return true;
+	}
+	return false;
+}
+
+static bool has_id(const struct sampler_filter *filter, uint64_t id)
+{
+	for (size_t i = 0; i < filter->nr; i++) {
+		if (filter->ids[i] == id)
+			return true;
+	}
+	return false;
+}
+
 int select_cgroup(const char *path, struct sampler_filter *ret, struct err *err)
 {
 	struct cgroupfs fs;
@@ -21,14 +39,17 @@ int select_cgroup(const char *path, struct sampler_filter *ret, struct err *err)
 	if (r < 0)
 		return err_errno(err, r,
 				 "cannot find the cgroup hierarchies in /proc/self/mountinfo");
+	if (has_dots(path))
+		return err_set(err, -EINVAL, "a cgroup's path has no \"..\": %s", path);
 	*ret = (struct sampler_filter) { .kind = SAMPLER_FILTER_CGROUPS };
 	for (size_t i = 0; i < fs.nr; i++) {
 		size_t len = strlen(fs.mounts[i].path);
-		bool below = !strncmp(path, fs.mounts[i].path, len) && path[len] == '/';
+		bool below =
+			!strncmp(path, fs.mounts[i].path, len) && (path[len] == '/' || !path[len]);
 		uint64_t key;
 
 		if (cgroupfs_key(&fs.mounts[i], below ? path + len : path, &key) &&
-		    ret->nr < SAMPLER_FILTER_MAX)
+		    !has_id(ret, key) && ret->nr < SAMPLER_FILTER_MAX)
 			ret->ids[ret->nr++] = key;
 	}
 	if (!ret->nr)
@@ -199,6 +220,8 @@ int select_container(const char *what, struct names *names, struct loop *loop,
 	size_t nr;
 	int r;
 
+	if (!*what) /* the beginning of every id */
+		return err_set(err, -EINVAL, "--container needs a name or an id");
 	if (!candidates)
 		return -ENOMEM;
 	r = find_candidates(candidates, &nr, err);

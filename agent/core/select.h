@@ -10,7 +10,7 @@
 
 /*
  * path: of a cgroup, as /proc/PID/cgroup shows it ("/system.slice/x.service") or below a cgroup mount. It is looked for
- * in every mounted hierarchy. Returns 0, or -ENOENT with err set.
+ * in every mounted hierarchy. Returns 0, or -ENOENT or -EINVAL with err set.
  */
 int select_cgroup(const char *path, struct sampler_filter *ret, struct err *err);
 

@@ -1,0 +1,113 @@
+/* The loss equation: it balances, or says which of its lines does not. */
+#include "agent/core/loss.h"
+#include "tests/test.h"
+
+/* A window of which every line is different, and which balances. */
+static struct loss balanced(void)
+{
+	struct loss loss = {
+		.sampler = { .expected = 1000,
+			     .runs = 990,
+			     .missed = 10,
+			     .malformed = 3,
+			     .received = 797 },
+		.in_profile = 790,
+		.refused = 7,
+	};
+	uint64_t *c = loss.sampler.bpf;
+
+	c[COUNTER_RUNS] = 990;
+	c[COUNTER_IDLE] = 100;
+	c[COUNTER_FILTERED] = 40;
+	c[COUNTER_UNSUPPORTED] = 5;
+	c[COUNTER_LOST_RING_FULL] = 20;
+	c[COUNTER_LOST_NESTED] = 2;
+	c[COUNTER_LOST_SCRATCH] = 1;
+	c[COUNTER_SAMPLED] = 822;
+	c[COUNTER_RECORDS] = 800;
+	c[COUNTER_HOT] = 22;
+	c[COUNTER_MAP_RACE] = 77; /* details, no part of the equation */
+	return loss;
+}
+
+static void test_balances(void)
+{
+	struct loss loss = balanced(), nothing = { .in_profile = 0 };
+	struct err err = ERR_NULL;
+
+	CHECK(loss_balances(&loss, &err));
+	CHECK_STR(err.text, "");
+	CHECK_INT(loss_in_kernel(&loss.sampler), 23);
+	CHECK(loss_balances(&nothing, &err));
+}
+
+/* One more or one less of anything that counts, and it says where. */
+static void test_every_line_counts(void)
+{
+	struct loss loss;
+	struct err err;
+	const struct {
+		uint64_t *counter;
+		const char *line;
+	} cases[] = {
+		{ &loss.sampler.expected, "expected = runs + missed" },
+		{ &loss.sampler.missed, "expected = runs + missed" },
+		{ &loss.sampler.runs, "expected = runs + missed" },
+		{ &loss.sampler.bpf[COUNTER_IDLE], "runs = idle" },
+		{ &loss.sampler.bpf[COUNTER_FILTERED], "runs = idle" },
+		{ &loss.sampler.bpf[COUNTER_UNSUPPORTED], "runs = idle" },
+		{ &loss.sampler.bpf[COUNTER_LOST_RING_FULL], "runs = idle" },
+		{ &loss.sampler.bpf[COUNTER_LOST_NESTED], "runs = idle" },
+		{ &loss.sampler.bpf[COUNTER_LOST_SCRATCH], "runs = idle" },
+		{ &loss.sampler.bpf[COUNTER_SAMPLED], "runs = idle" },
+		{ &loss.sampler.bpf[COUNTER_RECORDS], "sampled = records + hot" },
+		{ &loss.sampler.bpf[COUNTER_HOT], "sampled = records + hot" },
+		{ &loss.sampler.malformed, "records = received + malformed" },
+		{ &loss.sampler.received, "records = received + malformed" },
+		{ &loss.in_profile, "received = in profile + refused" },
+		{ &loss.refused, "received = in profile + refused" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		for (int by = -1; by <= 1; by += 2) {
+			loss = balanced();
+			err = ERR_NULL;
+			*cases[i].counter += (uint64_t)by;
+			CHECK(!loss_balances(&loss, &err));
+			CHECK(!strncmp(err.text, cases[i].line, strlen(cases[i].line)));
+			CHECK(!loss_balances(&loss, NULL));
+		}
+	}
+}
+
+/* What the person reads adds up too. */
+static void test_lines(void)
+{
+	struct loss loss = balanced();
+	static struct profile_meta meta;
+	uint64_t lost = 0, expected = 0, rest = 0;
+
+	loss_describe(&loss, &meta);
+	for (size_t i = 0; i < meta.nr_losses; i++) {
+		const struct profile_loss *line = &meta.losses[i];
+
+		CHECK(line->name && *line->name);
+		if (!strcmp(line->name, "expected"))
+			expected = line->count;
+		else if (!strncmp(line->name, "lost: ", 6))
+			lost += line->count;
+		else if (strcmp(line->name, "runs") && strcmp(line->name, "sampled"))
+			rest += line->count;
+	}
+	CHECK_INT(expected, 1000);
+	CHECK_INT(lost, 20 + 2 + 1 + 3 + 7);
+	CHECK_INT(expected, rest + lost + loss.sampler.bpf[COUNTER_HOT]);
+}
+
+int main(void)
+{
+	RUN(test_balances);
+	RUN(test_every_line_counts);
+	RUN(test_lines);
+	return 0;
+}

@@ -1,0 +1,129 @@
+/* The owners of a window: one per container however many cgroups, at most 1,024, the rest counted as other. */
+#include "agent/core/owners.h"
+#include "tests/test.h"
+
+#define A "873035ffae9c4d5998aa5929b031a42d8b3c812a42b8befd061a5c617ea7e246"
+#define CGROUPS 65536 /* the bound of agent/core/owners.c */
+
+static struct owners_entry *find(struct owners *o, uint64_t cgroup, const char *path)
+{
+	bool learned;
+	uint32_t i = owners_find(o, cgroup, path, false, 7, 8, &learned);
+
+	CHECK_INT(learned, path != NULL);
+	return owners_get(o, i);
+}
+
+static void test_one_owner_of_several_cgroups(void)
+{
+	_cleanup_(owners_freep) struct owners *o = NULL;
+	struct owners_entry *docker, *session;
+
+	CHECK_INT(owners_new(&o), 0);
+	CHECK_INT(owners_count(o), 2); /* other and kernel */
+	docker = find(o, 44, "/docker/" A);
+	CHECK_STR(docker->ref.runtime, "docker");
+	CHECK_STR(docker->cgroup_path, "/docker/" A);
+	CHECK_INT(docker->tgid, 7);
+	CHECK_INT(docker->start_boot_ns, 8);
+	CHECK(find(o, 44, NULL) == docker); /* known: the record carries no path any more */
+	CHECK(find(o, 3ULL << 56 | 17, "/docker/" A) == docker); /* another hierarchy's cgroup */
+	CHECK(find(o, 45, "/docker/" A "/init") == docker); /* one further in */
+	session = find(o, 50, "/user.slice/user-1000.slice/session-3.scope");
+	CHECK(find(o, 51, "/user.slice/user-1000.slice/session-4.scope") == session);
+	CHECK(session != docker);
+	CHECK_INT(owners_count(o), 4);
+	CHECK_INT(owners_overflowed(o), 0);
+}
+
+/* A user who calls his cgroup after a container is not taken for it, under any name. */
+static void test_a_forged_id_is_another_owner(void)
+{
+	_cleanup_(owners_freep) struct owners *o = NULL;
+	struct owners_entry *real, *forged;
+
+	CHECK_INT(owners_new(&o), 0);
+	real = find(o, 1, "/docker/" A);
+	forged = find(o, 2, "/user.slice/user-1000.slice/user@1000.service/docker/" A);
+	CHECK(real != forged);
+	CHECK_STR(owners_name(real), "873035ffae9c");
+	CHECK_STR(owners_name(forged), "user@1000/873035ffae9c");
+	owners_set_name(real, "shop", "shop:1");
+	owners_set_name(forged, "shop", "shop:1");
+	CHECK_STR(owners_name(real), "shop");
+	CHECK_STR(owners_name(forged), "user@1000/shop");
+	CHECK_STR(forged->image, "shop:1");
+	owners_set_name(forged, "", "");
+	CHECK_STR(owners_name(forged), "user@1000/873035ffae9c");
+}
+
+static void test_kernel_threads_and_unknown_cgroups(void)
+{
+	_cleanup_(owners_freep) struct owners *o = NULL;
+	struct owners_entry *e;
+	bool learned;
+
+	CHECK_INT(owners_new(&o), 0);
+	e = owners_get(o, owners_find(o, 1, "/", true, 2, 3, &learned));
+	CHECK_INT(e->ref.kind, OWNER_KERNEL);
+	CHECK_STR(owners_name(e), "kernel");
+	CHECK(learned);
+	CHECK_INT(find(o, 1, NULL)->ref.kind, OWNER_HOST); /* the same cgroup, of a process */
+	CHECK_INT(find(o, 99, NULL)->ref.kind, OWNER_OTHER);
+	CHECK_STR(find(o, 99, "/late.service")->ref.name,
+		  "late.service"); /* it may still be learned */
+	CHECK_INT(owners_get(o, owners_find(o, 98, NULL, true, 2, 3, NULL))->ref.kind,
+		  OWNER_KERNEL);
+}
+
+static void test_the_bound(void)
+{
+	_cleanup_(owners_freep) struct owners *o = NULL;
+	char path[64];
+
+	CHECK_INT(owners_new(&o), 0);
+	for (uint64_t i = 0; i < OWNERS_MAX; i++) {
+		snprintf(path, sizeof(path), "/system.slice/unit%" PRIu64 ".service", i);
+		CHECK_INT(find(o, 1000 + i, path)->ref.kind, OWNER_UNIT);
+	}
+	CHECK_INT(owners_count(o), OWNERS_MAX + 2);
+	CHECK_INT(owners_overflowed(o), 0);
+	for (uint64_t i = 0; i < 10; i++) {
+		snprintf(path, sizeof(path), "/system.slice/more%" PRIu64 ".service", i);
+		CHECK_INT(find(o, 5000 + i, path)->ref.kind, OWNER_OTHER);
+		CHECK_INT(find(o, 5000 + i, NULL)->ref.kind, OWNER_OTHER);
+	}
+	CHECK_INT(owners_overflowed(o), 10); /* cgroups, not samples */
+	CHECK_INT(owners_count(o), OWNERS_MAX + 2);
+	CHECK_STR(find(o, 1003, NULL)->ref.name, "unit3.service"); /* those that were there stay */
+	CHECK_STR(find(o, 9000, "/system.slice/unit3.service")->ref.name, "unit3.service");
+	CHECK_STR(owners_name(owners_get(o, 0)), "other");
+}
+
+/* A host that makes cgroups without end: what is too much is other, and counted. */
+static void test_the_bound_of_cgroups(void)
+{
+	_cleanup_(owners_freep) struct owners *o = NULL;
+
+	CHECK_INT(owners_new(&o), 0);
+	for (uint64_t i = 0; i < CGROUPS; i++)
+		CHECK_INT(find(o, i + 10, "/system.slice/one.service")->ref.kind, OWNER_UNIT);
+	CHECK_INT(owners_overflowed(o), 0);
+	CHECK_INT(find(o, 1 << 20, "/system.slice/one.service")->ref.kind, OWNER_OTHER);
+	CHECK_INT(owners_overflowed(o), 1);
+	CHECK_INT(find(o, 1 << 20, NULL)->ref.kind, OWNER_OTHER);
+	CHECK_INT(owners_overflowed(o), 1);
+	CHECK_INT(owners_get(o, owners_find(o, 1 << 21, "/x", true, 0, 0, NULL))->ref.kind,
+		  OWNER_KERNEL);
+	CHECK_STR(find(o, 10, NULL)->ref.name, "one.service");
+}
+
+int main(void)
+{
+	RUN(test_one_owner_of_several_cgroups);
+	RUN(test_a_forged_id_is_another_owner);
+	RUN(test_kernel_threads_and_unknown_cgroups);
+	RUN(test_the_bound);
+	RUN(test_the_bound_of_cgroups);
+	return 0;
+}
