@@ -60,20 +60,23 @@ static bool parse_storage(struct json_object *root, struct found *found)
 		return false;
 	for (size_t i = 0; i < json_object_array_length(root) && found->nr < SYMWIRE_CONTAINERS_MAX;
 	     i++) {
-		struct json_object *one = json_object_array_get_idx(root, i), *names = NULL;
+		struct json_object *one = json_object_array_get_idx(root, i), *names = NULL, *name;
 		struct symclient_container *c = &found->list[found->nr];
 
 		if (!json_object_object_get_ex(one, "names", &names) ||
 		    !json_object_is_type(names, json_type_array) ||
 		    !json_object_array_length(names))
 			continue;
+		name = json_object_array_get_idx(names, 0);
+		if (!json_object_is_type(name, json_type_string))
+			continue;
 		*c = (struct symclient_container) { .id = TEXT(one, "id"),
 						    .image = TEXT(one, "image"),
 						    .pod = "",
 						    .namespace = "",
 						    .container = "" };
-		c->name = json_object_get_string(json_object_array_get_idx(names, 0));
-		found->nr += *c->id && c->name;
+		c->name = json_object_get_string(name);
+		found->nr += *c->id && *c->name;
 	}
 	return true;
 }
