@@ -39,11 +39,12 @@ static bool parse_docker(struct json_object *root, struct found *found)
 	struct symclient_container *c = &found->list[0];
 	const char *id = TEXT(root, "ID"), *name = TEXT(root, "Name");
 
+	name += *name == '/';
 	if (!*id || !*name)
 		return false;
 	*c = (struct symclient_container) {
 		.id = id,
-		.name = name + (*name == '/'),
+		.name = name,
 		.image = TEXT(root, "Config", "Image"),
 		.pod = TEXT(root, "Config", "Labels", "io.kubernetes.pod.name"),
 		.namespace = TEXT(root, "Config", "Labels", "io.kubernetes.pod.namespace"),

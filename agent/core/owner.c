@@ -349,7 +349,8 @@ static bool find_unit(const struct component *components, size_t nr, struct owne
 
 		if (!is_unit(c))
 			continue;
-		if (starts_with(c, "user@") && ends_with(c, ".service")) {
+		/* The outermost one: what a user calls so further in is a unit of his. */
+		if (!*user && starts_with(c, "user@") && ends_with(c, ".service")) {
 			set(user, sizeof(user), c.text, c.len - strlen(".service"));
 			continue; /* its own units are further in */
 		}

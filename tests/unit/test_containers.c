@@ -125,6 +125,7 @@ static void test_malformed(void)
 		"{\"ID\":7,\"Name\":8}",
 		"{\"ID\":\"a\"}",
 		"{\"ID\":\"\",\"Name\":\"b\"}",
+		"{\"ID\":\"a\",\"Name\":\"/\"}",
 		"\x7f\x45LF",
 		"{\"a\":1,}x",
 	};

@@ -177,6 +177,9 @@ static const struct row hostile[] = {
 		  "", "evil.service"),
 	CONTAINER("/system.slice/evil.service/docker.service/docker/" A, "docker", "873035ffae9c",
 		  A, "", "", "evil.service"),
+	/* … and one that he calls another user's */
+	UNIT("/user.slice/user-7.slice/user@7.service/user.slice/user@1000.service/web.service",
+	     "user@7/user@1000.service"),
 	/* a container's owner who calls an inner cgroup after a victim's container */
 	CONTAINER("/docker/" A "/system.slice/docker-" B ".scope", "docker", "873035ffae9c", A, "",
 		  B),

@@ -1,0 +1,43 @@
+#!/bin/sh
+# make_corpus.sh: writes the seeds of fuzz_sampler_record, fuzz_wire and fuzz_codec (by make_corpus, built with the asan
+# preset) and of fuzz_elf (small programs, by clang, gcc and lld). Run it when a format has changed.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+build=${1:-$here/../../build/asan}
+for fuzzer in fuzz_sampler_record fuzz_wire fuzz_codec fuzz_elf; do
+	rm -rf "$here/corpus/$fuzzer"
+	mkdir -p "$here/corpus/$fuzzer"
+done
+"$build/tests/fuzz/make_corpus" "$here/corpus"
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+cat > a.c <<'C'
+int shared(int x);
+__attribute__((noinline)) static int local(int x) { return x * 3; }
+int shared(int x) { return local(x) + 1; }
+int cxx(int x) __asm__("_ZN4shop4Cart3addEi");
+int cxx(int x) { return shared(x); }
+void _start(void) { cxx(1); for (;;) ; }
+C
+out=$here/corpus/fuzz_elf
+flags="-O1 -ffreestanding -fno-asynchronous-unwind-tables"
+# shellcheck disable=SC2086
+{
+	gcc $flags -fPIE -c a.c -o pie.o
+	ld.lld -pie --build-id=sha1 -z noseparate-code pie.o -o "$out/x86_64-pie"
+	ld.lld --image-base=0x400000 pie.o -o "$out/x86_64-fixed"
+	ld.lld -shared --hash-style=both --build-id=sha1 -s pie.o -o "$out/x86_64-dynsym-only" || :
+	llvm-objcopy --strip-sections "$out/x86_64-pie" "$out/x86_64-no-sections" ||
+		llvm-objcopy-14 --strip-sections "$out/x86_64-pie" "$out/x86_64-no-sections"
+	gcc $flags -c a.c -o "$out/x86_64-object"
+	gcc $flags -g1 -gz=zlib -c a.c -o "$out/x86_64-compressed-dwarf"
+	for target in aarch64 i386 s390x ppc64; do
+		clang -target $target-linux-gnu $flags -c a.c -o "$out/$target-object"
+	done
+}
+cp "$out/x86_64-pie" "$out/debuglink"
+printf 'a.debug\0\001\002\003\004' > link
+objcopy --add-section .gnu_debuglink=link "$out/debuglink"
+ls -l "$here"/corpus/fuzz_elf
