@@ -20,6 +20,13 @@ void winwire_put_text(struct buf *b, enum winwire_type type, const char *text)
 	varint_put_string(b, text);
 }
 
+void winwire_put_greeting(struct buf *b, enum winwire_type type, const char *version,
+			  const char *extra)
+{
+	winwire_put_text(b, type, version);
+	varint_put_string(b, extra);
+}
+
 void winwire_put_answer(struct buf *b, enum winwire_type type, uint64_t number, int error)
 {
 	put_head(b, type);
@@ -105,14 +112,20 @@ int winwire_parse(const void *packet, size_t len, struct winwire_message *ret)
 {
 	struct varint_reader r;
 
-	*ret = (struct winwire_message) { .number = 0 };
+	*ret = (struct winwire_message) { .text = "", .token = "", .address = "" };
 	varint_reader_init(&r, packet, len);
 	if (varint_get(&r) != MAGIC)
 		return -EBADMSG;
 	ret->type = (enum winwire_type)varint_get_max(&r, WINWIRE_METRICS);
 	switch (ret->type) {
 	case WINWIRE_HELLO:
+		ret->text = varint_get_string(&r, WINWIRE_STRING_MAX);
+		ret->token = varint_get_string(&r, WINWIRE_TOKEN_MAX);
+		break;
 	case WINWIRE_READY:
+		ret->text = varint_get_string(&r, WINWIRE_STRING_MAX);
+		ret->address = varint_get_string(&r, WINWIRE_STRING_MAX);
+		break;
 	case WINWIRE_METRICS:
 		ret->text = varint_get_string(&r, WINWIRE_PACKET_MAX);
 		break;

@@ -29,11 +29,13 @@
 #define WINWIRE_MAX_OWNERS 1025 /* 1,024 per window (DESIGN 5) and "other" */
 #define WINWIRE_MAX_LABELS 32
 #define WINWIRE_MAX_SECONDS 3600 /* of the histogram: a window is 10 or 60 s, a roll-up none */
+#define WINWIRE_TOKEN_MAX 128
 #define WINWIRE_UNKNOWN UINT64_MAX /* a number that could not be read */
 
 enum winwire_type {
-	WINWIRE_HELLO = 1, /* core → exporter, first: winwire_text, the build's version */
-	WINWIRE_READY, /* exporter → core: as HELLO; windows may come */
+	WINWIRE_HELLO =
+		1, /* core → exporter, first: winwire_greeting, the page's token beside the version */
+	WINWIRE_READY, /* exporter → core: winwire_greeting; windows may come. Again when the address changes */
 	WINWIRE_WINDOW, /* core → exporter: winwire_header, one descriptor beside it */
 	WINWIRE_STORED, /* exporter → core: winwire_answer */
 	WINWIRE_REFUSED, /* exporter → core: winwire_answer with the errno; never sent again */
@@ -73,10 +75,19 @@ struct winwire_message {
 	struct winwire_header header; /* WINDOW */
 	uint64_t number; /* STORED, REFUSED, WATCH */
 	int error; /* REFUSED: negative errno */
-	const char *text; /* HELLO, READY, METRICS: points into the packet */
+	/* These point into the packet, and are "" where the type does not use them. */
+	const char *text; /* HELLO, READY: the build's version; METRICS */
+	/*
+	 * HELLO: the secret that the page's users must show, of the core's making so that an exporter that
+	 * is started again keeps it; "": no page. The socket is private to the two processes.
+	 */
+	const char *token;
+	const char *address; /* READY: where the page listens, "127.0.0.1:7380"; "": nowhere */
 };
 
-/* Each adds one packet's bytes. */
+/* Each adds one packet's bytes. extra: HELLO's token or READY's address. */
+void winwire_put_greeting(struct buf *b, enum winwire_type type, const char *version,
+			  const char *extra);
 void winwire_put_text(struct buf *b, enum winwire_type type, const char *text);
 void winwire_put_window(struct buf *b, const struct winwire_header *header);
 void winwire_put_answer(struct buf *b, enum winwire_type type, uint64_t number, int error);

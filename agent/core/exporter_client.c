@@ -28,6 +28,7 @@ struct waiting {
 struct exporterclient {
 	struct exporterclient_config config;
 	char **argv;
+	char *token;
 	struct loop *loop;
 	struct loop_source *source, *exit_source, *timer;
 	int socket, pid, pidfd;
@@ -93,12 +94,12 @@ static void send_waiting(struct exporterclient *c)
 	}
 }
 
-static int send_text(struct exporterclient *c, enum winwire_type type, const char *text)
+static int send_hello(struct exporterclient *c)
 {
 	_cleanup_(buf_deinitp) struct buf packet = BUF_NULL;
 
 	buf_init(&packet, WINWIRE_PACKET_MAX);
-	winwire_put_text(&packet, type, text);
+	winwire_put_greeting(&packet, WINWIRE_HELLO, FLEETPROF_VERSION, c->token);
 	return send_packet(c, &packet, -1);
 }
 
@@ -136,6 +137,8 @@ static int on_message(struct exporterclient *c, const struct winwire_message *m)
 			return -EPROTO;
 		}
 		c->ready = true;
+		if (c->config.on_address)
+			c->config.on_address(m->address, c->config.userdata);
 		send_waiting(c);
 		return 0;
 	case WINWIRE_STORED:
@@ -247,7 +250,7 @@ static int start(struct exporterclient *c)
 		return err_last();
 	r = loop_add_fd(c->loop, &c->exit_source, c->pidfd, EPOLLIN, on_exit_event, c);
 	r = r ?: loop_add_fd(c->loop, &c->source, c->socket, EPOLLIN, on_socket, c);
-	return r ?: send_text(c, WINWIRE_HELLO, FLEETPROF_VERSION);
+	return r ?: send_hello(c);
 }
 
 static int on_timer(struct loop_source *source, uint64_t missed, void *userdata)
@@ -289,7 +292,8 @@ int exporterclient_new(struct exporterclient **ret, struct loop *loop,
 	c->socket = c->pidfd = -1;
 	c->pause_ns = PAUSE_FIRST_NS / 2;
 	c->argv = copy_argv(config->argv);
-	if (!c->argv)
+	c->token = strdup(config->token ?: "");
+	if (!c->argv || !c->token)
 		return -ENOMEM;
 	r = loop_add_timer(loop, &c->timer, 0, 0, on_timer, c);
 	r = r ?: start(c);
@@ -313,6 +317,7 @@ struct exporterclient *exporterclient_free(struct exporterclient *c)
 	for (size_t i = 0; c->argv && c->argv[i]; i++)
 		free(c->argv[i]);
 	free(c->argv);
+	free(c->token);
 	free(c);
 	return NULL;
 }
@@ -344,7 +349,13 @@ int exporterclient_send(struct exporterclient *c, const struct winwire_header *h
 
 int exporterclient_metrics(struct exporterclient *c, const char *text)
 {
-	return c->ready ? send_text(c, WINWIRE_METRICS, text) : 0;
+	_cleanup_(buf_deinitp) struct buf packet = BUF_NULL;
+
+	if (!c->ready)
+		return 0;
+	buf_init(&packet, WINWIRE_PACKET_MAX);
+	winwire_put_text(&packet, WINWIRE_METRICS, text);
+	return send_packet(c, &packet, -1);
 }
 
 void exporterclient_counts(const struct exporterclient *c, struct exporterclient_counts *ret)

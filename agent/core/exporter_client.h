@@ -27,6 +27,10 @@ struct exporterclient_config {
 	 * started with the credentials that the caller has at that time and gives them up itself.
 	 */
 	const char *const *argv;
+	/* What the page's users must show; copied. NULL: no page. */
+	const char *token;
+	/* The page listens at "127.0.0.1:7380", or nowhere (""): after each start, and when it changes. May be NULL. */
+	void (*on_address)(const char *address, void *userdata);
 	/* Somebody watches the page (close windows at 10 s), or does not any more. May be NULL. */
 	void (*on_watch)(bool watched, void *userdata);
 	/* A window was stored (error 0) or refused for good. May be NULL. */

@@ -39,12 +39,12 @@ static int send_answer(struct handover *h, enum winwire_type type, uint64_t numb
 	return send_packet(h, &packet);
 }
 
-static int send_ready(struct handover *h)
+static int send_ready(struct handover *h, const char *address)
 {
 	_cleanup_(buf_deinitp) struct buf packet = BUF_NULL;
 
-	buf_init(&packet, 256);
-	winwire_put_text(&packet, WINWIRE_READY, FLEETPROF_VERSION);
+	buf_init(&packet, 1024);
+	winwire_put_greeting(&packet, WINWIRE_READY, FLEETPROF_VERSION, address);
 	return send_packet(h, &packet);
 }
 
@@ -116,16 +116,25 @@ static int on_window(struct handover *h, int fd)
 	return r;
 }
 
+static int on_hello(struct handover *h)
+{
+	const char *address = "";
+
+	if (strcmp(h->message.text, FLEETPROF_VERSION))
+		log_error("the agent is of version %s, we are %s: install one build",
+			  h->message.text, FLEETPROF_VERSION);
+	else if (h->config.on_hello)
+		address = h->config.on_hello(h->message.token, h->config.userdata);
+	return send_ready(h, address); /* the core compares, too, and is the one to give up */
+}
+
 static int on_message(struct handover *h, int fd)
 {
 	char *text;
 
 	switch (h->message.type) {
 	case WINWIRE_HELLO:
-		if (strcmp(h->message.text, FLEETPROF_VERSION))
-			log_error("the agent is of version %s, we are %s: install one build",
-				  h->message.text, FLEETPROF_VERSION);
-		return send_ready(h); /* the core compares, too, and is the one to give up */
+		return on_hello(h);
 	case WINWIRE_WINDOW:
 		return on_window(h, fd);
 	case WINWIRE_METRICS:
@@ -207,6 +216,11 @@ struct handover *handover_free(struct handover *h)
 	free(h->metrics);
 	free(h);
 	return NULL;
+}
+
+int handover_listening(struct handover *h, const char *address)
+{
+	return send_ready(h, address);
 }
 
 int handover_watch(struct handover *h, bool watched)

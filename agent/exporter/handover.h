@@ -14,6 +14,11 @@ struct handover;
 struct handover_config {
 	int socket; /* SOCK_SEQPACKET; consumed */
 	struct store *store;
+	/*
+	 * The core said hello and brought the page's token (valid during the call, "": no page). Returns the
+	 * address where the page listens, "" for nowhere. May be NULL.
+	 */
+	const char *(*on_hello)(const char *token, void *userdata);
 	/* A window was stored (and was not there before as far as we know). May be NULL. */
 	void (*on_stored)(const struct winwire_header *header, void *userdata);
 	void *userdata;
@@ -22,6 +27,9 @@ struct handover_config {
 int handover_new(struct handover **ret, struct loop *loop, const struct handover_config *config);
 struct handover *handover_free(struct handover *h);
 DEFINE_CLEANUP(struct handover *, handover_free)
+
+/* Tells the core where the page listens, when that has changed after on_hello(). */
+int handover_listening(struct handover *h, const char *address);
 
 /* Tells the core whether somebody watches; told only when it changes. */
 int handover_watch(struct handover *h, bool watched);

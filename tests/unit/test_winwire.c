@@ -52,9 +52,15 @@ static void test_answers_and_texts_come_back(void)
 	CHECK_INT(m.number, 1ull << 40);
 	CHECK_INT(m.error, -ENOSPC);
 	buf_reset(&b);
-	winwire_put_text(&b, WINWIRE_HELLO, "0.1.0");
+	winwire_put_greeting(&b, WINWIRE_READY, "0.1.0", "127.0.0.1:7380");
+	CHECK_INT(winwire_parse(b.data, b.len, &m), 0);
+	CHECK_STR(m.address, "127.0.0.1:7380");
+	CHECK_STR(m.token, "");
+	buf_reset(&b);
+	winwire_put_greeting(&b, WINWIRE_HELLO, "0.1.0", "5ec2e7");
 	CHECK_INT(winwire_parse(b.data, b.len, &m), 0);
 	CHECK_STR(m.text, "0.1.0");
+	CHECK_STR(m.token, "5ec2e7");
 	b.data[b.len - 3] = '\0'; /* a NUL inside would cut the string for us and not for others */
 	CHECK_INT(winwire_parse(b.data, b.len, &m), -EBADMSG);
 }
