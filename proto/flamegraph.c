@@ -213,7 +213,7 @@ static int build(struct graph *g, uint32_t owner)
 	for (size_t i = 0; !r && i < g->view.nr_samples; i++) {
 		const struct profile_sample *s = &g->view.samples[i];
 
-		if (s->count && (owner == UINT32_MAX || s->owner == owner))
+		if (s->count && (owner == PROFILE_ALL_OWNERS || s->owner == owner))
 			r = add_sample(g, s);
 	}
 	return r;

@@ -17,7 +17,7 @@
 #include "agent/base/buf.h"
 #include "proto/profile.h"
 
-/* owner: index of the one owner wanted, or UINT32_MAX for all. Appends; -ENOMEM, -ENOSPC at a bound. */
+/* owner: index of the one owner wanted, or PROFILE_ALL_OWNERS. Appends; -ENOMEM, -ENOSPC at a bound. */
 int flamegraph_json(const struct profile *p, uint32_t owner, const char *title, struct buf *out);
 
 #endif

@@ -112,6 +112,8 @@ struct profile_view {
 	uint64_t dropped_samples, dropped_value_ns; /* refused with -ENOSPC */
 };
 
+#define PROFILE_ALL_OWNERS UINT32_MAX /* where an owner's index is asked for */
+
 #define PROFILE_MAX_STRING_BYTES (256u << 20)
 #define PROFILE_MAX_ENTRIES (16u << 20) /* of any one table */
 #define PROFILE_MAX_STRING                                                                         \

@@ -2,7 +2,7 @@
 #include "agent/base/clock.h"
 #include "agent/base/intern.h"
 #include "agent/core/output.h"
-#include "agent/core/text.h"
+#include "agent/base/text.h"
 
 #include <errno.h>
 #include <inttypes.h>

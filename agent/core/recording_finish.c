@@ -7,6 +7,8 @@
 #include "agent/core/output_file.h"
 #include "agent/core/progress.h"
 #include "agent/core/symbolize.h"
+#include "proto/folded.h"
+#include "proto/pprof.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -123,9 +125,9 @@ static int encode(const struct profile *profile, const struct record_output *out
 	case RECORD_HTML:
 		return output_html(profile, "fleetprof record", out);
 	case RECORD_PPROF:
-		return output_pprof(profile, PROFILE_ALL_OWNERS, out);
+		return pprof_write(profile, PROFILE_ALL_OWNERS, out);
 	case RECORD_FOLDED:
-		return output_folded(profile, PROFILE_ALL_OWNERS, out);
+		return folded_write(profile, PROFILE_ALL_OWNERS, out);
 	}
 	return -EINVAL;
 }

@@ -1,6 +1,8 @@
 /* Writes the known, the evil or the big profile through one of the writers, for the tests of its readers. */
 #include "agent/base/sys.h"
 #include "agent/core/output.h"
+#include "proto/folded.h"
+#include "proto/pprof.h"
 #include "tests/fixtures/evil_names.h"
 #include "tests/fixtures/known_profile.h"
 
@@ -28,9 +30,9 @@ int main(int argc, char **argv)
 	if (!p)
 		return 2;
 	if (!strcmp(argv[2], "pprof"))
-		CHECK_INT(output_pprof(p, owner, &out), 0);
+		CHECK_INT(pprof_write(p, owner, &out), 0);
 	else if (!strcmp(argv[2], "folded"))
-		CHECK_INT(output_folded(p, owner, &out), 0);
+		CHECK_INT(folded_write(p, owner, &out), 0);
 	else if (!strcmp(argv[2], "summary"))
 		CHECK_INT(output_summary(p, 20, 80, false, &out), 0);
 	else if (!strcmp(argv[2], "html"))

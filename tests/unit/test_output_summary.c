@@ -1,6 +1,6 @@
 /* The terminal's summary: the right numbers, lines that fit, and no name that reaches the terminal raw. */
 #include "agent/core/output.h"
-#include "agent/core/text.h"
+#include "agent/base/text.h"
 #include "tests/fixtures/evil_names.h"
 #include "tests/fixtures/known_profile.h"
 #include "tests/test.h"

@@ -4,9 +4,9 @@
  * Lines are equal when their names are, whatever processes and addresses stand behind them; their counts add up.
  * Lines are sorted by their bytes, so that equal profiles give equal files and two files can be compared.
  */
+#include "proto/folded.h"
 #include "agent/base/intern.h"
-#include "agent/core/output.h"
-#include "agent/core/text.h"
+#include "agent/base/text.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -193,7 +193,7 @@ static int write_lines(const struct folded *f, struct buf *out)
 	return out->error;
 }
 
-int output_folded(const struct profile *p, uint32_t owner, struct buf *out)
+int folded_write(const struct profile *p, uint32_t owner, struct buf *out)
 {
 	_cleanup_(folded_deinitp) struct folded f = { .profile = p };
 	int r;

@@ -1,5 +1,5 @@
 /* Gzip of a whole buffer, by libdeflate. */
-#include "agent/core/gzip.h"
+#include "proto/gzip.h"
 
 #include <errno.h>
 #include <libdeflate.h>

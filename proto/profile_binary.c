@@ -1,5 +1,5 @@
 /* Which binary a profile is of. */
-#include "agent/core/profile_binary.h"
+#include "proto/profile_binary.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* The pprof writer: the file is taken apart again and held against every rule of its readers. */
 #include "agent/base/clock.h"
-#include "agent/core/output.h"
-#include "agent/core/text.h"
+#include "proto/pprof.h"
+#include "agent/base/text.h"
 #include "proto/profile.pb-c.h"
 #include "tests/fixtures/evil_names.h"
 #include "tests/fixtures/known_profile.h"
@@ -134,7 +134,7 @@ static Perftools__Profiles__Profile *write_and_check(const struct profile *p, ui
 	Perftools__Profiles__Profile *m;
 
 	buf_init(&out, PACKED_MAX);
-	CHECK_INT(output_pprof(p, owner, &out), 0);
+	CHECK_INT(pprof_write(p, owner, &out), 0);
 	m = unpack(&out);
 	check_strings(m);
 	check_types(m);
@@ -296,8 +296,8 @@ static void test_equal_profiles_are_equal_files(void)
 
 	buf_init(&out_a, PACKED_MAX);
 	buf_init(&out_b, PACKED_MAX);
-	CHECK_INT(output_pprof(a, PROFILE_ALL_OWNERS, &out_a), 0);
-	CHECK_INT(output_pprof(b, PROFILE_ALL_OWNERS, &out_b), 0);
+	CHECK_INT(pprof_write(a, PROFILE_ALL_OWNERS, &out_a), 0);
+	CHECK_INT(pprof_write(b, PROFILE_ALL_OWNERS, &out_b), 0);
 	CHECK(out_a.len == out_b.len && !memcmp(out_a.data, out_b.data, out_a.len));
 }
 
@@ -308,7 +308,7 @@ static void test_big(void)
 	uint64_t start = clock_cpu_ns(), took;
 
 	buf_init(&out, PACKED_MAX);
-	CHECK_INT(output_pprof(p, PROFILE_ALL_OWNERS, &out), 0);
+	CHECK_INT(pprof_write(p, PROFILE_ALL_OWNERS, &out), 0);
 	took = clock_cpu_ns() - start;
 	fprintf(stderr, "    50,000 samples, 32 deep: %.1f ms, %zu bytes\n", (double)took / 1e6,
 		out.len);

@@ -15,11 +15,11 @@
  * - Kernel frames with a name go without their address: it would tell whoever gets the file where this
  *   boot's kernel lies, and nobody can use it.
  */
+#include "proto/pprof.h"
 #include "agent/base/intern.h"
-#include "agent/core/gzip.h"
-#include "agent/core/profile_binary.h"
-#include "agent/core/output.h"
-#include "agent/core/text.h"
+#include "agent/base/text.h"
+#include "proto/gzip.h"
+#include "proto/profile_binary.h"
 
 #include "proto/profile.pb-c.h"
 
@@ -530,7 +530,7 @@ static int build(struct pprof *w)
 	return w->error;
 }
 
-int output_pprof(const struct profile *p, uint32_t owner, struct buf *out)
+int pprof_write(const struct profile *p, uint32_t owner, struct buf *out)
 {
 	_cleanup_(pprof_deinitp) struct pprof w = { .profile = p, .owner = owner };
 	_cleanup_(freep) uint8_t *packed = NULL;

@@ -1,6 +1,6 @@
 /* Gzip (RFC 1952) of a whole buffer: no time, no name in it, so equal input gives equal output. */
-#ifndef FLEETPROF_CORE_GZIP_H
-#define FLEETPROF_CORE_GZIP_H
+#ifndef FLEETPROF_PROTO_GZIP_H
+#define FLEETPROF_PROTO_GZIP_H
 
 #include "agent/base/buf.h"
 

@@ -1,8 +1,8 @@
 /* Which binary a profile is of: what titles a report, and what comes first in pprof's list of mappings. */
-#ifndef FLEETPROF_CORE_PROFILE_BINARY_H
-#define FLEETPROF_CORE_PROFILE_BINARY_H
+#ifndef FLEETPROF_PROTO_PROFILE_BINARY_H
+#define FLEETPROF_PROTO_PROFILE_BINARY_H
 
-#include "agent/core/profile.h"
+#include "proto/profile.h"
 
 /*
  * The mapping of the program of the owner's (or, with UINT32_MAX, anyone's) most sampled process: the one that

@@ -1,7 +1,7 @@
 /* Folded stacks: every line is stack, blank, count; sorted; nothing in a name can make another line. */
 #include "agent/base/clock.h"
-#include "agent/core/output.h"
-#include "agent/core/text.h"
+#include "proto/folded.h"
+#include "agent/base/text.h"
 #include "tests/fixtures/evil_names.h"
 #include "tests/fixtures/known_profile.h"
 #include "tests/test.h"
@@ -17,13 +17,13 @@ static void test_known(void)
 
 	buf_init(&all, OUT_MAX);
 	buf_init(&one, OUT_MAX);
-	CHECK_INT(output_folded(p, PROFILE_ALL_OWNERS, &all), 0);
+	CHECK_INT(folded_write(p, PROFILE_ALL_OWNERS, &all), 0);
 	CHECK_STR(buf_str(&all),
 		  "ssh.service;sshd;[truncated: no table] 5\n"
 		  "web;app;main;libc.so.6!0x1234;entry_SYSCALL_64 15\n"
 		  "web;app;main;main.(*T[go.shape.int]).Run;main.(*T[go.shape.int]).Run 20\n"
 		  "web;app;main;work(void);ns::hot(int) 60\n");
-	CHECK_INT(output_folded(p, KNOWN_SSH, &one), 0);
+	CHECK_INT(folded_write(p, KNOWN_SSH, &one), 0);
 	CHECK_STR(buf_str(&one), "ssh.service;sshd;[truncated: no table] 5\n");
 }
 
@@ -59,7 +59,7 @@ static void test_order_and_merging(void)
 		add_stack(p, i % 2, i + 1, names[i], nr);
 	}
 	buf_init(&out, OUT_MAX);
-	CHECK_INT(output_folded(p, PROFILE_ALL_OWNERS, &out), 0);
+	CHECK_INT(folded_write(p, PROFILE_ALL_OWNERS, &out), 0);
 	CHECK_STR(buf_str(&out), "o;a 5\n"
 				 "o;a b;y 4\n"
 				 "o;a.b;y 2\n"
@@ -101,7 +101,7 @@ static void test_evil_names(void)
 	_cleanup_(buf_deinitp) struct buf out;
 
 	buf_init(&out, OUT_MAX);
-	CHECK_INT(output_folded(p, PROFILE_ALL_OWNERS, &out), 0);
+	CHECK_INT(folded_write(p, PROFILE_ALL_OWNERS, &out), 0);
 	check_lines(buf_str(&out), ARRAY_SIZE(evil_names));
 }
 
@@ -112,10 +112,10 @@ static void test_empty_and_full(void)
 
 	CHECK_INT(profile_new(&p), 0);
 	buf_init(&out, OUT_MAX);
-	CHECK_INT(output_folded(p, PROFILE_ALL_OWNERS, &out), 0);
+	CHECK_INT(folded_write(p, PROFILE_ALL_OWNERS, &out), 0);
 	CHECK_STR(buf_str(&out), "");
 	buf_init(&small, 10);
-	CHECK_INT(output_folded(known, PROFILE_ALL_OWNERS, &small), -ENOSPC);
+	CHECK_INT(folded_write(known, PROFILE_ALL_OWNERS, &small), -ENOSPC);
 }
 
 static void test_big(void)
@@ -125,7 +125,7 @@ static void test_big(void)
 	_cleanup_(buf_deinitp) struct buf out;
 
 	buf_init(&out, OUT_MAX);
-	CHECK_INT(output_folded(p, PROFILE_ALL_OWNERS, &out), 0);
+	CHECK_INT(folded_write(p, PROFILE_ALL_OWNERS, &out), 0);
 	took = clock_cpu_ns() - start;
 	fprintf(stderr, "    50,000 samples, 32 deep: %.1f ms, %zu bytes\n", (double)took / 1e6,
 		out.len);
