@@ -6,9 +6,6 @@
 #include "agent/core/recording.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 
 #define EXIT_USAGE 2
@@ -38,18 +35,6 @@ static int check_outputs(const struct record_options *o, struct err *err)
 	return 0;
 }
 
-/* Every file that is mapped anywhere keeps a descriptor until the recording is named. */
-static void raise_file_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
-		log_debug("cannot raise the limit of open files: %s", err_str(err_last()));
-}
-
 static int split_off_keeper(struct recording *r, char *opener, char *symbolizer, struct err *err)
 {
 	struct keeper_config config = { .opener = opener,
@@ -59,14 +44,13 @@ static int split_off_keeper(struct recording *r, char *opener, char *symbolizer,
 
 	for (size_t i = 0; i < config.nr_outputs; i++)
 		config.outputs[i] = r->options->outputs[i].path;
-	return keeper_start(&r->keeper, &config, err);
+	return keeper_start(&r->sampling.keeper, &config, err);
 }
 
 static int record(const struct record_options *options, int *ret_status, struct err *err)
 {
 	_cleanup_(recording_deinitp) struct recording recording = { .options = options,
-								    .kallsyms_fd = -1,
-								    .vdso_fd = -1 };
+								    .sampling = SAMPLING_NULL };
 	_cleanup_(freep) char *opener = NULL, *symbolizer = NULL;
 	int r;
 
@@ -106,7 +90,7 @@ int record_main(int argc, char **argv)
 	}
 	if (options.verbose)
 		log_init("fleetprof", LOG_LEVEL_DEBUG, LOG_FORMAT_HUMAN);
-	raise_file_limit();
+	sampling_raise_file_limit();
 	r = check_pids(&options, &err);
 	if (!r)
 		r = check_outputs(&options, &err);

@@ -26,7 +26,7 @@ static bool is_settled(struct recording *r, struct symbolize *s)
 {
 	if (s)
 		return !symbolize_pending(s);
-	return !openclient_pending(r->opener) && !names_pending(r->names);
+	return !openclient_pending(r->sampling.opener) && !names_pending(r->sampling.names);
 }
 
 /* Runs the loop until everything asked for has come, the deadline, or another Ctrl-C. */
@@ -36,7 +36,7 @@ static int wait_for(struct recording *r, struct symbolize *s, uint64_t limit_ns)
 	int signals = r->interrupted;
 
 	while (!is_settled(r, s) && clock_boot_ns() < deadline && r->interrupted == signals) {
-		int rc = loop_run_once(r->loop, 100);
+		int rc = loop_run_once(r->sampling.loop, 100);
 
 		if (rc < 0)
 			return rc;
@@ -49,8 +49,8 @@ static int wait_for(struct recording *r, struct symbolize *s, uint64_t limit_ns)
 
 static int add_owners(struct recording *r, struct profile *profile, uint32_t *indexes)
 {
-	for (uint32_t i = 0; i < owners_count(r->owners); i++) {
-		const struct owners_entry *e = owners_get(r->owners, i);
+	for (uint32_t i = 0; i < owners_count(r->sampling.owners); i++) {
+		const struct owners_entry *e = owners_get(r->sampling.owners, i);
 		struct profile_owner owner = { .samples = 0 };
 		int rc = profile_add_string(profile, owners_name(e), &owner.name);
 
@@ -77,7 +77,7 @@ static void fill_meta(struct recording *r, struct profile *profile)
 
 	meta->time_wall_ns = r->start_wall_ns;
 	meta->duration_ns = r->stop_boot_ns - r->start_boot_ns;
-	meta->period_ns = sampler_period_ns(r->sampler);
+	meta->period_ns = sampler_period_ns(r->sampling.sampler);
 	meta->rate_hz = r->options->rate_hz;
 	meta->nr_cpus = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
 	snprintf(meta->version, sizeof(meta->version), "%s", FLEETPROF_VERSION);
@@ -86,17 +86,18 @@ static void fill_meta(struct recording *r, struct profile *profile)
 		snprintf(meta->kernel, sizeof(meta->kernel), "%.30s %.64s", uts.sysname,
 			 uts.release);
 	}
-	loss_describe(&r->loss, meta);
+	loss_describe(&r->sampling.loss, meta);
 }
 
 static int build_profile(struct recording *r, struct profile *profile,
 			 struct symbolize_counts *counts)
 {
-	struct symbolize_config config = { .symbolizer = r->symbolizer,
-					   .objects = r->objects,
-					   .kallsyms_fd = r->kallsyms_fd,
-					   .vdso_fd = r->vdso_fd };
-	_cleanup_(freep) uint32_t *owners = calloc(owners_count(r->owners) + 1, sizeof(*owners));
+	struct symbolize_config config = { .symbolizer = r->sampling.symbolizer,
+					   .objects = r->sampling.objects,
+					   .kallsyms_fd = r->sampling.kallsyms_fd,
+					   .vdso_fd = r->sampling.vdso_fd };
+	_cleanup_(freep) uint32_t *owners =
+		calloc(owners_count(r->sampling.owners) + 1, sizeof(*owners));
 	struct symbolize *s = NULL;
 	int rc;
 
@@ -113,7 +114,7 @@ static int build_profile(struct recording *r, struct profile *profile,
 		rc = symbolize_finish(s, owners, counts);
 	fill_meta(r, profile);
 	/* Answers may still be under way: the client gives them up before what they point at goes. */
-	r->symbolizer = symclient_free(r->symbolizer);
+	r->sampling.symbolizer = symclient_free(r->sampling.symbolizer);
 	symbolize_free(s);
 	return rc;
 }
@@ -142,7 +143,7 @@ static int write_output(struct recording *r, size_t i, const struct buf *bytes, 
 		rc = sys_write_all(fd, bytes->data, bytes->len);
 	if (rc < 0)
 		return rc;
-	rc = keeper_write(r->keeper, i, fd, elsewhere);
+	rc = keeper_write(r->sampling.keeper, i, fd, elsewhere);
 	if (rc == -ECONNRESET || rc == -EPIPE)
 		rc = output_file_write(r->options->outputs[i].path, fd);
 	return rc;
@@ -189,7 +190,7 @@ static void print_balance(const struct recording *r)
 {
 	struct err err = ERR_NULL;
 
-	if (loss_balances(&r->loss, &err))
+	if (loss_balances(&r->sampling.loss, &err))
 		printf("loss equation: balanced\n");
 	else
 		printf("loss equation: NOT balanced: %s (please report this)\n", err.text);
@@ -197,11 +198,11 @@ static void print_balance(const struct recording *r)
 
 static void print_cost(const struct recording *r, const struct symbolize_counts *counts)
 {
-	const struct sampler_counts *c = &r->loss.sampler;
+	const struct sampler_counts *c = &r->sampling.loss.sampler;
 	uint64_t timed = c->bpf[COUNTER_SELF_TIMED_RUNS];
 	struct objects_counts files;
 
-	objects_counts(r->objects, &files);
+	objects_counts(r->sampling.objects, &files);
 	printf("files: %zu seen, %zu opened; frames: %" PRIu64 " different, %" PRIu64
 	       " named; kernel side: %" PRIu64 " ns per run (most %" PRIu64 ")\n",
 	       files.seen, files.opened, counts->addresses, counts->named,
@@ -227,7 +228,7 @@ int recording_finish(struct recording *r, struct err *err)
 		fputs(buf_str(&summary), stdout);
 	print_balance(r);
 	print_cost(r, &counts);
-	if (!r->loss.in_profile)
+	if (!r->sampling.loss.in_profile)
 		log_warn(
 			"nothing was sampled: what was asked for used no CPU while it was watched");
 	return write_outputs(r, profile, err);

@@ -17,7 +17,6 @@
 
 #include "bpf/sampler.skel.h"
 
-#define DRAIN_INTERVAL_NS (200 * NSEC_PER_MSEC)
 #define HOTPLUG_INTERVAL_NS (2 * NSEC_PER_SEC)
 #define VERIFIER_LOG_MAX (64u << 10)
 
@@ -29,7 +28,7 @@ struct sampler {
 	struct loop_source *on_ring, *on_drain_timer, *on_hotplug_timer;
 	sampler_fn fn;
 	void *userdata;
-	uint64_t period_ns;
+	uint64_t period_ns, drain_interval_ns;
 	uint64_t received, malformed;
 	size_t nr_possible_cpus;
 	char cgroup_path[SAMPLER_PATH_MAX];
@@ -249,6 +248,7 @@ int sampler_new(struct sampler **ret, struct loop *loop, const struct sampler_co
 	s->loop = loop;
 	s->fn = fn;
 	s->userdata = userdata;
+	s->drain_interval_ns = config->drain_interval_ns;
 	s->period_ns = NSEC_PER_SEC / config->rate_hz;
 	r = libbpf_num_possible_cpus();
 	if (r < 0)
@@ -305,8 +305,8 @@ int sampler_start(struct sampler *s, struct err *err)
 	uint64_t now = clock_boot_ns();
 	int r;
 
-	r = loop_add_timer(s->loop, &s->on_drain_timer, now + DRAIN_INTERVAL_NS, DRAIN_INTERVAL_NS,
-			   on_drain_time, s);
+	r = loop_add_timer(s->loop, &s->on_drain_timer, now + s->drain_interval_ns,
+			   s->drain_interval_ns, on_drain_time, s);
 	if (!r)
 		r = loop_add_timer(s->loop, &s->on_hotplug_timer, now + HOTPLUG_INTERVAL_NS,
 				   HOTPLUG_INTERVAL_NS, on_hotplug_time, s);

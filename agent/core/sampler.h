@@ -22,6 +22,8 @@ struct sampler;
 struct sampler_config {
 	uint32_t rate_hz; /* samples per second and CPU */
 	uint64_t ring_bytes; /* ring buffer for all CPUs, a power of two */
+	uint64_t
+		drain_interval_ns; /* between looks at the ring; a record may ask for one at once */
 	uint32_t max_files; /* entries of `files` */
 	uint32_t max_cgroups; /* entries of `cgroups` */
 };

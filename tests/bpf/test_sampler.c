@@ -1,4 +1,5 @@
 /* The kernel side on this kernel, through the core's own reader: identities, kinds of frames, ends, filters, losses. */
+#include "agent/base/clock.h"
 #include "agent/core/sampler.h"
 #include "agent/core/loss.h"
 #include "tests/test.h"
@@ -38,9 +39,11 @@ static void on_sample(const struct sampler_sample *sample, void *userdata)
 
 static void open_run(struct run *run)
 {
-	struct sampler_config config = {
-		.rate_hz = RATE_HZ, .ring_bytes = 8 << 20, .max_files = 1024, .max_cgroups = 1024
-	};
+	struct sampler_config config = { .rate_hz = RATE_HZ,
+					 .drain_interval_ns = 200 * NSEC_PER_MSEC,
+					 .ring_bytes = 8 << 20,
+					 .max_files = 1024,
+					 .max_cgroups = 1024 };
 	struct err err = ERR_NULL;
 	int r;
 

@@ -1,0 +1,150 @@
+/* Taking samples in. */
+#include "agent/core/sampling.h"
+#include "agent/base/clock.h"
+#include "agent/base/log.h"
+#include "agent/base/privilege.h"
+#include "agent/core/symbolize.h"
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#define MAX_CGROUPS 65536
+#define RING_BYTES_MIN (2u << 20)
+#define RING_BYTES_MAX (64u << 20)
+#define RECORD_BYTES_TYPICAL 1024
+
+/* Room for two and a half intervals of every CPU's samples. */
+static uint64_t ring_bytes(const struct sampling_config *config)
+{
+	uint64_t want = config->rate_hz * (uint64_t)sysconf(_SC_NPROCESSORS_ONLN) *
+			RECORD_BYTES_TYPICAL * 5 / 2 * config->drain_interval_ns / NSEC_PER_SEC;
+	uint64_t bytes = RING_BYTES_MIN;
+
+	while (bytes < want && bytes < RING_BYTES_MAX)
+		bytes *= 2;
+	return bytes;
+}
+
+static void on_name(const char *name, const char *image, void *userdata)
+{
+	struct owners_entry *e = userdata;
+
+	owners_set_name(e, name, image);
+}
+
+static void ask_name(struct sampling *s, uint32_t owner)
+{
+	struct owners_entry *e = owners_get(s->owners, owner);
+
+	if (e->name_asked || e->ref.kind != OWNER_CONTAINER)
+		return;
+	e->name_asked = true;
+	if (names_look_up(s->names, e->ref.container_id, e->tgid, e->start_boot_ns, on_name, e) < 0)
+		log_debug("cannot ask for the name of container %s", e->ref.container_id);
+}
+
+static void on_sample(const struct sampler_sample *sample, void *userdata)
+{
+	const struct record_sample *head = sample->head;
+	struct sampling *s = userdata;
+	uint64_t words[RECORD_MAX_WORDS];
+	struct window_sample row = {
+		.tgid = head->tgid,
+		.start_boot_ns = head->start_boot_ns,
+		.leader_comm = head->leader_comm,
+		.thread_comm = head->comm,
+		.words = words,
+		.end_reason = head->end_reason,
+		.value = head->value,
+	};
+	bool learned;
+
+	row.owner = owners_find(s->owners, head->cgroup, sample->cgroup_path,
+				head->record.flags & RECORD_KTHREAD, head->tgid,
+				head->start_boot_ns, &learned);
+	if (learned) {
+		sampler_set_cgroup(s->sampler, head->cgroup);
+		ask_name(s, row.owner);
+	}
+	row.nr_words = objects_translate(s->objects, sample, row.owner + 1, words);
+	if (window_add(s->window, &row)) {
+		s->loss.refused++;
+		return;
+	}
+	s->loss.in_profile++;
+	if (s->on_taken)
+		s->on_taken(row.owner, head, s->userdata);
+}
+
+static int start_helpers(struct sampling *s, const struct sampling_config *config, struct err *err)
+{
+	int r = openclient_new(&s->opener, s->loop, keeper_spawn_opener, s->keeper, err);
+
+	if (!r)
+		r = symclient_new(&s->symbolizer, s->loop, keeper_spawn_symbolizer, s->keeper, err);
+	if (!r)
+		r = names_new(&s->names, s->opener, s->symbolizer);
+	if (!r)
+		r = objects_new(&s->objects, s->sampler, s->opener, s->symbolizer,
+				config->max_files);
+	return r;
+}
+
+static int drop_privileges(struct err *err)
+{
+	static const cap_value_t keep[] = { CAP_BPF, CAP_PERFMON, CAP_SYSLOG };
+
+	return privilege_drop(keep, ARRAY_SIZE(keep), 0, err);
+}
+
+int sampling_prepare(struct sampling *s, const struct sampling_config *config, struct err *err)
+{
+	struct sampler_config sampler = { .rate_hz = config->rate_hz,
+					  .ring_bytes = ring_bytes(config),
+					  .drain_interval_ns = config->drain_interval_ns,
+					  .max_files = (uint32_t)config->max_files,
+					  .max_cgroups = MAX_CGROUPS };
+	int r;
+
+	prctl(PR_SET_NAME, "fleetprof");
+	r = loop_new(&s->loop);
+	if (!r)
+		r = owners_new(&s->owners);
+	if (r)
+		return err_errno(err, r, "cannot prepare the sampling");
+	r = sampler_new(&s->sampler, s->loop, &sampler, on_sample, s, err);
+	if (!r)
+		r = start_helpers(s, config, err);
+	/* Opened with privileges, so that it shows addresses; a kernel may still refuse them. */
+	s->kallsyms_fd = open("/proc/kallsyms", O_RDONLY | O_CLOEXEC);
+	if (symbolize_copy_vdso(&s->vdso_fd) < 0)
+		log_debug("this process has no vDSO to copy");
+	return r ?: drop_privileges(err);
+}
+
+void sampling_deinit(struct sampling *s)
+{
+	names_free(s->names);
+	/* These answer what is under way, which touches objects and windows: first. */
+	openclient_free(s->opener);
+	symclient_free(s->symbolizer);
+	objects_free(s->objects);
+	owners_free(s->owners);
+	sampler_free(s->sampler);
+	loop_free(s->loop);
+	close_fd(s->kallsyms_fd);
+	close_fd(s->vdso_fd);
+	keeper_free(s->keeper);
+}
+
+void sampling_raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		log_debug("cannot raise the limit of open files: %s", err_str(err_last()));
+}

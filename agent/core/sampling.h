@@ -1,0 +1,53 @@
+/*
+ * Taking samples in: the rooms that `record` and `agent` have in common, put together.
+ *
+ * A record that the sampler hands out gets its owner, its files are opened and numbered, and it is added to the
+ * window that is current. What becomes of windows is the caller's business.
+ */
+#ifndef FLEETPROF_CORE_SAMPLING_H
+#define FLEETPROF_CORE_SAMPLING_H
+
+#include "agent/core/keeper.h"
+#include "agent/core/loss.h"
+#include "agent/core/names.h"
+#include "agent/core/objects.h"
+#include "agent/core/owners.h"
+#include "agent/core/window.h"
+
+struct sampling_config {
+	uint32_t rate_hz;
+	uint64_t
+		drain_interval_ns; /* between looks at the ring, unless a record asks for one at once */
+	size_t max_files;
+};
+
+struct sampling {
+	struct keeper *keeper; /* made by the caller, freed here */
+	struct loop *loop;
+	struct sampler *sampler;
+	struct openclient *opener;
+	struct symclient *symbolizer;
+	struct objects *objects;
+	struct owners *owners;
+	struct names *names;
+	int kallsyms_fd, vdso_fd;
+	struct loss loss; /* in_profile and refused are kept up to date, the rest is the caller's */
+	struct window *window; /* takes the samples; the caller's */
+	/* A sample was taken into the window. May be NULL. */
+	void (*on_taken)(uint32_t owner, const struct record_sample *head, void *userdata);
+	void *userdata;
+};
+#define SAMPLING_NULL ((struct sampling) { .kallsyms_fd = -1, .vdso_fd = -1 })
+
+/*
+ * Builds every part but the keeper and the window, and gives up privileges but those that sampling takes.
+ * err says what failed and what to do.
+ */
+int sampling_prepare(struct sampling *s, const struct sampling_config *config, struct err *err);
+void sampling_deinit(struct sampling *s);
+DEFINE_CLEANUP_EMBEDDED(struct sampling, sampling_deinit)
+
+/* Every file that is mapped anywhere keeps a descriptor: raises the limit as far as it goes. */
+void sampling_raise_file_limit(void);
+
+#endif
