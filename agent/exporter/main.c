@@ -6,14 +6,14 @@
 
 int main(int argc, char **argv)
 {
-	struct options options;
+	_cleanup_(options_deinitp) struct options options;
 	struct err err = ERR_NULL;
 	int r;
 
 	log_init("fleetprof-exporter", LOG_LEVEL_INFO, LOG_FORMAT_AUTO);
 	r = options_parse(&options, argc, argv, &err);
 	if (r < 0) {
-		log_error("%s", err.text);
+		log_error("%s", err.text[0] ? err.text : err_str(r));
 		return 2;
 	}
 	if (options.help) {

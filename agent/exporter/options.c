@@ -19,6 +19,17 @@ const char options_help[] =
 	"  --store-max-age SECONDS   and so old (default 604800: 7 days)\n"
 	"  --store-max-share N       and so many percent of the file system (default 5; 0: any)\n"
 	"  --store-min-free N        do not grow when less than N percent of it is free (default 10)\n"
+	"  --upload PARTS            a back end, and again for more: KEY=VALUE, separated by commas\n"
+	"                            (a comma in a value is doubled): type=pyroscope, url, name, tenant,\n"
+	"                            username, password-file, token-file, header, header-file, ca-file,\n"
+	"                            cert-file, key-file, proxy, timeout, max-age (seconds),\n"
+	"                            bytes-per-second, requests-per-second, fraction (0…1),\n"
+	"                            max-samples, max-bytes (of one profile)\n"
+	"  --node NAME               this node's name in what is uploaded\n"
+	"  --label NAME=VALUE        on every series that is uploaded, and again for more\n"
+	"  --relabel PARTS           a rule as in Prometheus' relabel_config, and again for more:\n"
+	"                            action=replace,source_labels=a;b,regex=(.*),target_label=c\n"
+	"  --max-series N            at most so many series (default 500)\n"
 	"  --user UID:GID            become this user\n"
 	"  --verbose                 say more\n";
 
@@ -28,6 +39,11 @@ enum option_id {
 	OPTION_MAX_AGE,
 	OPTION_MAX_SHARE,
 	OPTION_MIN_FREE,
+	OPTION_UPLOAD,
+	OPTION_NODE,
+	OPTION_LABEL,
+	OPTION_RELABEL,
+	OPTION_MAX_SERIES,
 	OPTION_USER,
 	OPTION_VERBOSE,
 	OPTION_HELP,
@@ -39,6 +55,11 @@ static const struct option longopts[] = {
 	{ "store-max-age", required_argument, NULL, OPTION_MAX_AGE },
 	{ "store-max-share", required_argument, NULL, OPTION_MAX_SHARE },
 	{ "store-min-free", required_argument, NULL, OPTION_MIN_FREE },
+	{ "upload", required_argument, NULL, OPTION_UPLOAD },
+	{ "node", required_argument, NULL, OPTION_NODE },
+	{ "label", required_argument, NULL, OPTION_LABEL },
+	{ "relabel", required_argument, NULL, OPTION_RELABEL },
+	{ "max-series", required_argument, NULL, OPTION_MAX_SERIES },
 	{ "user", required_argument, NULL, OPTION_USER },
 	{ "verbose", no_argument, NULL, OPTION_VERBOSE },
 	{ "help", no_argument, NULL, OPTION_HELP },
@@ -71,6 +92,74 @@ static int parse_user(const char *s, struct options *o, struct err *err)
 	return 0;
 }
 
+/* Puts the option's name before what is wrong with a part of it. */
+static int in_option(int r, const char *name, struct err *err)
+{
+	struct err inner = *err;
+
+	return r == -EINVAL ? err_set(err, r, "--%s: %s", name, inner.text) : r;
+}
+
+static int add_backend(struct options_upload *u, const char *arg, struct err *err)
+{
+	struct upload_config *c = &u->backends[u->nr_backends];
+	int r;
+
+	if (u->nr_backends == UPLOAD_MAX_BACKENDS)
+		return err_set(err, -EINVAL, "more than %d back ends", UPLOAD_MAX_BACKENDS);
+	u->nr_backends++;
+	r = upload_config_parse(c, arg, err);
+	for (size_t i = 0; i + 1 < u->nr_backends && r == 0; i++) {
+		if (!strcmp(u->backends[i].name, c->name))
+			r = err_set(err, -EINVAL,
+				    "two back ends are called \"%s\": give each a name=", c->name);
+	}
+	return r;
+}
+
+static int add_label(struct options_upload *u, const char *arg, struct err *err)
+{
+	const char *equals = strchr(arg, '=');
+	_cleanup_(freep) char *name = equals ? strndup(arg, (size_t)(equals - arg)) : NULL;
+
+	if (!name || !labels_is_name(name) || !strncmp(name, "__", 2) || !equals[1])
+		return err_set(err, -EINVAL, "%s: not NAME=VALUE", arg);
+	if (u->labels.nr == OPTIONS_MAX_LABELS)
+		return err_set(err, -EINVAL, "more than %d", OPTIONS_MAX_LABELS);
+	return labels_set(&u->labels, name, equals + 1);
+}
+
+static int add_rule(struct options_upload *u, const char *arg, struct err *err)
+{
+	int r = u->relabel ? 0 : relabel_new(&u->relabel);
+
+	return r ?: relabel_add(u->relabel, arg, err);
+}
+
+static int set_upload(struct options_upload *u, int id, const char *name, const char *arg,
+		      struct err *err)
+{
+	uint64_t v;
+	int r;
+
+	switch (id) {
+	case OPTION_UPLOAD:
+		return in_option(add_backend(u, arg, err), name, err);
+	case OPTION_LABEL:
+		return in_option(add_label(u, arg, err), name, err);
+	case OPTION_RELABEL:
+		return in_option(add_rule(u, arg, err), name, err);
+	case OPTION_NODE:
+		u->node = arg;
+		return 0;
+	case OPTION_MAX_SERIES:
+		r = parse_number(name, arg, 1, 100000, &v, err);
+		u->max_series = r == 0 ? (uint32_t)v : 0;
+		return r;
+	}
+	return -EINVAL;
+}
+
 static int set(struct options *o, int id, const char *name, const char *arg, struct err *err)
 {
 	uint64_t v;
@@ -94,6 +183,12 @@ static int set(struct options *o, int id, const char *name, const char *arg, str
 		r = parse_number(name, arg, 0, 100, &v, err);
 		o->store.min_free_percent = r == 0 ? (unsigned int)v : 0;
 		return r;
+	case OPTION_UPLOAD:
+	case OPTION_NODE:
+	case OPTION_LABEL:
+	case OPTION_RELABEL:
+	case OPTION_MAX_SERIES:
+		return set_upload(&o->upload, id, name, arg, err);
 	case OPTION_USER:
 		return parse_user(arg, o, err);
 	case OPTION_VERBOSE:
@@ -115,6 +210,7 @@ int options_parse(struct options *o, int argc, char **argv, struct err *err)
 			   .max_age_ns = 7 * 86400 * NSEC_PER_SEC,
 			   .max_share_percent = 5,
 			   .min_free_percent = 10 },
+		.upload = { .node = "", .max_series = 500 },
 		.log_level = LOG_LEVEL_INFO,
 	};
 	opterr = 0;
@@ -129,4 +225,13 @@ int options_parse(struct options *o, int argc, char **argv, struct err *err)
 	if (!o->help && !o->store.dir)
 		return err_set(err, -EINVAL, "--store is missing");
 	return 0;
+}
+
+void options_deinit(struct options *o)
+{
+	for (size_t i = 0; i < o->upload.nr_backends; i++)
+		upload_config_deinit(&o->upload.backends[i]);
+	o->upload.nr_backends = 0;
+	labels_deinit(&o->upload.labels);
+	o->upload.relabel = relabel_free(o->upload.relabel);
 }
