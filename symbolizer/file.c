@@ -1,7 +1,8 @@
-/* An ELF file's answers: DWARF where it has it, else its symbol tables. */
+/* An ELF file's answers: Go's own tables where it has them, else DWARF, else its symbol tables. */
 #include "symbolizer/dwarf.h"
 #include "symbolizer/elf_file.h"
 #include "symbolizer/demangle.h"
+#include "symbolizer/gopclntab.h"
 
 #include <errno.h>
 #include <string.h>
@@ -10,11 +11,12 @@ struct symbolizer_file {
 	Elf *elf;
 	struct symtab *symtab;
 	struct dwarf_index *dwarf;
+	struct gopclntab *go;
 	struct symbolizer_identity identity;
 	struct segment segments[SEGMENTS_MAX];
 	size_t nr_segments;
 	enum symbolizer_demangle demangle;
-	bool dwarf_tried;
+	bool tables_tried;
 };
 
 int symbolizer_file_new(struct symbolizer_file **ret, int fd, struct err *err)
@@ -45,6 +47,7 @@ struct symbolizer_file *symbolizer_file_free(struct symbolizer_file *file)
 {
 	if (!file)
 		return NULL;
+	gopclntab_free(file->go);
 	dwarf_index_free(file->dwarf);
 	symtab_free(file->symtab);
 	elf_end(file->elf);
@@ -69,11 +72,11 @@ static int read_tables(struct symbolizer_file *file)
 
 	if (!file->symtab)
 		r = symtab_new(&file->symtab, file->elf);
-	if (!r && !file->dwarf_tried) {
-		file->dwarf_tried = true;
-		r = dwarf_index_new(&file->dwarf, file->elf);
-	}
-	return r;
+	if (r || file->tables_tried)
+		return r;
+	file->tables_tried = true;
+	r = gopclntab_new(&file->go, file->elf, file->segments, file->nr_segments);
+	return r ? r : dwarf_index_new(&file->dwarf, file->elf);
 }
 
 static int name_by_symbol(struct symbolizer_file *file, uint64_t vaddr, struct result *result)
@@ -92,8 +95,14 @@ static int name_by_symbol(struct symbolizer_file *file, uint64_t vaddr, struct r
 static int answer(struct symbolizer_file *file, uint64_t vaddr, struct result *result,
 		  struct symbolizer_answer *ret)
 {
-	int r = file->dwarf ? dwarf_index_frames(file->dwarf, vaddr, file->demangle, result) : 0;
+	int r = file->go ? gopclntab_frames(file->go, vaddr, result) : 0;
 
+	if (r > 0)
+		ret->source = SYMBOLIZER_GOPCLNTAB;
+	if (r)
+		return MIN(r, 0);
+	if (file->dwarf)
+		r = dwarf_index_frames(file->dwarf, vaddr, file->demangle, result);
 	if (r < 0)
 		return r;
 	if (r > 0) {

@@ -1,0 +1,33 @@
+/*
+ * Go's own tables: function names, lines and the inline tree, also of stripped binaries. Library-private.
+ *
+ * Every Go binary carries them, since its runtime prints stack traces by them. Layouts of Go 1.16 to 1.26 (magic
+ * 0xfffffffa, 0xfffffff0, 0xfffffff1), 64-bit, little endian. Nothing is indexed: an answer is a binary search and a few
+ * varint runs in the mapped file, so that a table of a gigabyte costs no memory.
+ *
+ * Source: runtime/symtab.go, runtime/symtabinl.go, cmd/link/internal/ld/pcln.go, debug/gosym/pclntab.go of each release.
+ */
+#ifndef FLEETPROF_SYMBOLIZER_GOPCLNTAB_H
+#define FLEETPROF_SYMBOLIZER_GOPCLNTAB_H
+
+#include "symbolizer/elf_file.h"
+#include "symbolizer/result.h"
+
+struct gopclntab;
+
+/* NULL in *ret when the file is no Go program, or its table is not of a known layout. elf outlives the table. */
+int gopclntab_new(struct gopclntab **ret, Elf *elf, const struct segment *segments,
+		  size_t nr_segments);
+struct gopclntab *gopclntab_free(struct gopclntab *t);
+DEFINE_CLEANUP(struct gopclntab *, gopclntab_free)
+
+/*
+ * Adds the frames of vaddr, innermost first; names are the linker's, untouched. Returns how many (0: not Go code), or
+ * -errno.
+ */
+int gopclntab_frames(const struct gopclntab *t, uint64_t vaddr, struct result *result);
+
+/* Are there inline trees? Without them a stripped binary's inlined functions are missing from the answers. */
+bool gopclntab_has_inlines(const struct gopclntab *t);
+
+#endif
