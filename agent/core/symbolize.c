@@ -238,11 +238,15 @@ static void on_frames(enum symclient_status status, const struct symbolizer_resu
 	for (size_t i = 0; i < batch->nr; i++) {
 		const struct symbolizer_answer *answer = &result->answers[i];
 
-		if (add_answer(batch, s->words[batch->first + i], answer,
-			       result->frames + answer->first_frame) < 0) {
+		const struct symbolizer_frame *frames = result->frames + answer->first_frame;
+		uint64_t word = s->words[batch->first + i];
+
+		if (add_answer(batch, word, answer, frames) < 0) {
 			s->counts.failed++;
 			return;
 		}
+		if (s->config.cache && symcache_put(s->config.cache, word, answer, frames) < 0)
+			log_debug("an answer is not kept: out of memory");
 	}
 }
 
@@ -342,6 +346,38 @@ static int add_mapping(struct symbolize *s, uint64_t word, uint32_t *ret)
 	return r ? r : profile_add_mapping(s->profile, &mapping, ret);
 }
 
+/* Answers what earlier windows asked for; the batch's words that are left stand at its beginning. */
+static int answer_from_cache(struct batch *batch)
+{
+	struct symbolize *s = batch->s;
+	struct symcache_entry entry;
+	size_t left = 0;
+
+	for (size_t i = 0; s->config.cache && i < batch->nr; i++) {
+		uint64_t word = s->words[batch->first + i];
+		int r;
+
+		if (!symcache_get(s->config.cache, word, &entry)) {
+			s->words[batch->first + left++] = word;
+			continue;
+		}
+		s->counts.cached++;
+		r = add_answer(batch, word, &entry.answer, entry.frames);
+		if (r)
+			return r;
+	}
+	if (s->config.cache)
+		batch->nr = left;
+	return 0;
+}
+
+/* Does the symbolizer know anything of such words? */
+static bool is_answerable(uint64_t word)
+{
+	return FRAME_KIND(word) == FRAME_FILE || FRAME_KIND(word) == FRAME_KERNEL ||
+	       FRAME_KIND(word) == FRAME_SPECIAL;
+}
+
 static int plan_batches(struct symbolize *s)
 {
 	size_t first = 0;
@@ -364,9 +400,11 @@ static int plan_batches(struct symbolize *s)
 		if (FRAME_KIND(word) == FRAME_MARK)
 			continue;
 		r = add_mapping(s, word, &batch->mapping);
+		if (!r && is_answerable(word))
+			r = answer_from_cache(batch);
 		if (r)
 			return r;
-		if (send_batch(batch) < 0 && FRAME_KIND(word) != FRAME_ANON)
+		if (batch->nr && is_answerable(word) && send_batch(batch) < 0)
 			s->counts.failed++;
 	}
 	return 0;

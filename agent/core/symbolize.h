@@ -7,6 +7,7 @@
 #define FLEETPROF_CORE_SYMBOLIZE_H
 
 #include "agent/core/objects.h"
+#include "agent/core/symcache.h"
 #include "proto/profile.h"
 #include "agent/core/window.h"
 
@@ -18,10 +19,12 @@ struct symbolize_config {
 	const struct objects *objects;
 	int kallsyms_fd; /* -1: kernel frames stay addresses */
 	int vdso_fd; /* a copy of our vDSO; -1: none */
+	struct symcache *cache; /* of earlier windows; NULL: none */
 };
 
 struct symbolize_counts {
 	uint64_t addresses, named; /* different frame addresses, and those with a name */
+	uint64_t cached; /* addresses that an earlier window had asked for */
 	uint64_t batches, failed; /* requests, and those that brought no answer */
 };
 
