@@ -255,6 +255,7 @@ static const struct config_row rows[] = {
 	  .group = CONFIG_RESTART,
 	  .help = "Where the store is kept." },
 	{ .key = "node",
+	  .exporter = "--node",
 	  .type = CONFIG_STRING,
 	  .offset = IN(node),
 	  .fallback = "auto",
@@ -377,6 +378,7 @@ static const struct config_row rows[] = {
 	  .help = "Allow web.listen to be an address that others can reach. Whoever has the token "
 		  "sees every profile; there is no TLS." },
 	{ .key = "upload",
+	  .exporter = "--upload",
 	  .type = CONFIG_LIST,
 	  .offset = IN(upload),
 	  .max = 8,
@@ -391,6 +393,7 @@ static const struct config_row rows[] = {
 		     "    tls: {ca: /etc/ssl/certs/example-ca.pem}\n"
 		     "    rate_bytes: 32KiB" },
 	{ .key = "labels",
+	  .exporter = "--label",
 	  .type = CONFIG_PAIRS,
 	  .offset = IN(labels),
 	  .max = 16,
@@ -401,6 +404,7 @@ static const struct config_row rows[] = {
 		     "  region: eu-west-1\n"
 		     "  cluster: blue" },
 	{ .key = "relabel",
+	  .exporter = "--relabel",
 	  .type = CONFIG_LIST,
 	  .offset = IN(relabel),
 	  .max = 64,
@@ -414,6 +418,7 @@ static const struct config_row rows[] = {
 		     "    separator: /\n"
 		     "    target_label: service_name" },
 	{ .key = "max_series",
+	  .exporter = "--max-series",
 	  .type = CONFIG_UINT,
 	  .offset = IN(max_series),
 	  .fallback = "500",
