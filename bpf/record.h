@@ -84,6 +84,7 @@ enum end_reason {
 	END_MAPS_FULL = 10, /* more different mappings than a record can describe */
 	END_BAD_FP = 11, /* the frame pointer is unaligned or points outside the stack */
 	END_USER_WORKER = 12, /* io_uring or vhost worker: the user registers are its creator's */
+	END_EXITING = 13, /* no user part: the process has given its address space back */
 	END_NR
 };
 

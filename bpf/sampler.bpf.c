@@ -147,8 +147,12 @@ static __always_inline void user_stack(struct bpf_perf_event_data *ctx, struct s
 {
 	u32 flags = BPF_CORE_READ(task, flags);
 
-	if ((flags & PF_KTHREAD) || !s->mm) {
+	if (flags & PF_KTHREAD) { /* also while it borrows a user's address space */
 		s->head.record.flags |= RECORD_KTHREAD;
+		return;
+	}
+	if (!s->mm) {
+		s->head.end_reason = END_EXITING;
 		return;
 	}
 	if (flags & (PF_IO_WORKER | PF_USER_WORKER)) {
@@ -304,6 +308,7 @@ int sample(struct bpf_perf_event_data *ctx)
 struct {
 	__u64 found; /* 1: map is valid; 2: a mapping without a file that has an identity; 0: none */
 	__u64 races;
+	__u64 tgid; /* of the running process, as the host counts */
 	struct rec_map map;
 } looked_up = {};
 
@@ -317,6 +322,7 @@ int look_up(struct bpf_raw_tracepoint_args *ctx)
 
 	looked_up.found = 0;
 	looked_up.races = 0;
+	looked_up.tgid = bpf_get_current_pid_tgid() >> 32;
 	if (!s)
 		return 0;
 	s->mm = (u64)BPF_CORE_READ(task, mm);

@@ -20,6 +20,7 @@ void loss_describe(const struct loss *loss, struct profile_meta *meta)
 		{ "expected", c->expected },
 		{ "runs", c->runs },
 		{ "missed", c->missed },
+		{ "early", c->early },
 		{ "idle", c->bpf[COUNTER_IDLE] },
 		{ "filtered", c->bpf[COUNTER_FILTERED] },
 		{ "unsupported", c->bpf[COUNTER_UNSUPPORTED] },
@@ -53,7 +54,13 @@ bool loss_balances(const struct loss *loss, struct err *err)
 			     c->bpf[COUNTER_UNSUPPORTED] + c->bpf[COUNTER_SAMPLED] +
 			     loss_in_kernel(c);
 
-	return equal(err, "expected = runs + missed", c->expected, c->runs + c->missed) &&
+	if (c->early > c->early_max) {
+		err_set(err, -EBADMSG, "early: %" PRIu64 ", at the most %" PRIu64 " are believable",
+			c->early, c->early_max);
+		return false;
+	}
+	return equal(err, "expected + early = runs + missed", c->expected + c->early,
+		     c->runs + c->missed) &&
 	       equal(err, "runs = idle + filtered + unsupported + sampled + lost", c->runs,
 		     accounted) &&
 	       equal(err, "sampled = records + hot", c->bpf[COUNTER_SAMPLED],

@@ -1,7 +1,7 @@
 /*
  * The loss equation: every expected sample is in the profile, or is named as lost.
  *
- *   expected = runs + missed                    expected comes from outside BPF
+ *   expected + early = runs + missed            expected comes from outside BPF; early: two clocks that drift apart
  *   runs     = idle + filtered + unsupported + sampled + Σ lost(reason)
  *   sampled  = records + hot
  *   records  = in the profile + refused + malformed

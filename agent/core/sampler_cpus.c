@@ -19,7 +19,7 @@ struct sampler_cpus {
 	int *fds; /* [CPUS_MAX], -1: none */
 	bool *seen;
 	size_t nr;
-	uint64_t expected_of_gone;
+	uint64_t *gone; /* [CPUS_MAX], samples that closed events should have brought */
 };
 
 int sampler_cpus_new(struct sampler_cpus **ret, uint64_t period_ns, int program_fd)
@@ -32,7 +32,8 @@ int sampler_cpus_new(struct sampler_cpus **ret, uint64_t period_ns, int program_
 	cpus->program_fd = program_fd;
 	cpus->fds = malloc(CPUS_MAX * sizeof(*cpus->fds));
 	cpus->seen = calloc(CPUS_MAX, sizeof(*cpus->seen));
-	if (!cpus->fds || !cpus->seen)
+	cpus->gone = calloc(CPUS_MAX, sizeof(*cpus->gone));
+	if (!cpus->fds || !cpus->seen || !cpus->gone)
 		return -ENOMEM;
 	memset(cpus->fds, 0xff, CPUS_MAX * sizeof(*cpus->fds));
 	*ret = TAKE_PTR(cpus);
@@ -47,6 +48,7 @@ struct sampler_cpus *sampler_cpus_free(struct sampler_cpus *cpus)
 		close_fd(cpus->fds[i]);
 	free(cpus->fds);
 	free(cpus->seen);
+	free(cpus->gone);
 	free(cpus);
 	return NULL;
 }
@@ -102,7 +104,7 @@ static uint64_t samples_of(const struct sampler_cpus *cpus, int fd)
 
 static void close_event(struct sampler_cpus *cpus, unsigned int cpu)
 {
-	cpus->expected_of_gone += samples_of(cpus, cpus->fds[cpu]);
+	cpus->gone[cpu] += samples_of(cpus, cpus->fds[cpu]);
 	cpus->fds[cpu] = close_fd(cpus->fds[cpu]);
 	cpus->nr--;
 }
@@ -168,14 +170,11 @@ int sampler_cpus_stop(struct sampler_cpus *cpus)
 	return r;
 }
 
-int sampler_cpus_expected(struct sampler_cpus *cpus, uint64_t *ret)
+uint64_t sampler_cpus_expected(const struct sampler_cpus *cpus, unsigned int cpu)
 {
-	*ret = cpus->expected_of_gone;
-	for (unsigned int cpu = 0; cpu < CPUS_MAX; cpu++) {
-		if (cpus->fds[cpu] >= 0)
-			*ret += samples_of(cpus, cpus->fds[cpu]);
-	}
-	return 0;
+	if (cpu >= CPUS_MAX)
+		return 0;
+	return cpus->gone[cpu] + (cpus->fds[cpu] >= 0 ? samples_of(cpus, cpus->fds[cpu]) : 0);
 }
 
 size_t sampler_cpus_count(const struct sampler_cpus *cpus)

@@ -23,8 +23,8 @@ int sampler_cpus_follow(struct sampler_cpus *cpus, struct err *err);
 /* Stops all events; their counts stay readable. */
 int sampler_cpus_stop(struct sampler_cpus *cpus);
 
-/* Σ over all CPUs, gone ones too: time counted / period, rounded down per CPU. */
-int sampler_cpus_expected(struct sampler_cpus *cpus, uint64_t *ret);
+/* Time that this CPU's events counted / period, rounded down per event; those of before a hot-unplug included. */
+uint64_t sampler_cpus_expected(const struct sampler_cpus *cpus, unsigned int cpu);
 
 size_t sampler_cpus_count(const struct sampler_cpus *cpus);
 

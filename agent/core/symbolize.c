@@ -51,6 +51,7 @@ const char *symbolize_end_reason(uint16_t reason)
 		[END_MAPS_FULL] = "too many mappings",
 		[END_BAD_FP] = "no frame pointer",
 		[END_USER_WORKER] = "kernel worker",
+		[END_EXITING] = "process is exiting",
 	};
 
 	return reason < END_NR && names[reason] ? names[reason] : "unknown reason";
@@ -560,7 +561,8 @@ static int add_row(struct symbolize *s, const struct window_row *row, const uint
 		.process = processes[row->process],
 		.count = row->count,
 		.value_ns = row->value,
-		.complete = row->end_reason == END_ROOT || row->end_reason == END_NONE,
+		.complete = row->end_reason == END_ROOT || row->end_reason == END_NONE ||
+			    row->end_reason == END_EXITING,
 	};
 	uint32_t locations[RECORD_MAX_WORDS + 1];
 	size_t nr = 0;

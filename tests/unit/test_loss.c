@@ -8,7 +8,9 @@ static struct loss balanced(void)
 	struct loss loss = {
 		.sampler = { .expected = 1000,
 			     .runs = 990,
-			     .missed = 10,
+			     .missed = 12,
+			     .early = 2,
+			     .early_max = 3,
 			     .malformed = 3,
 			     .received = 797 },
 		.in_profile = 790,
@@ -50,9 +52,10 @@ static void test_every_line_counts(void)
 		uint64_t *counter;
 		const char *line;
 	} cases[] = {
-		{ &loss.sampler.expected, "expected = runs + missed" },
-		{ &loss.sampler.missed, "expected = runs + missed" },
-		{ &loss.sampler.runs, "expected = runs + missed" },
+		{ &loss.sampler.expected, "expected + early = runs + missed" },
+		{ &loss.sampler.early, "expected + early = runs + missed" },
+		{ &loss.sampler.missed, "expected + early = runs + missed" },
+		{ &loss.sampler.runs, "expected + early = runs + missed" },
 		{ &loss.sampler.bpf[COUNTER_IDLE], "runs = idle" },
 		{ &loss.sampler.bpf[COUNTER_FILTERED], "runs = idle" },
 		{ &loss.sampler.bpf[COUNTER_UNSUPPORTED], "runs = idle" },
@@ -80,6 +83,18 @@ static void test_every_line_counts(void)
 	}
 }
 
+/* Two clocks may differ by so much; more than that is no drift but a wrong count. */
+static void test_early_is_bounded(void)
+{
+	struct loss loss = balanced();
+	struct err err = ERR_NULL;
+
+	loss.sampler.early += 2;
+	loss.sampler.missed += 2;
+	CHECK(!loss_balances(&loss, &err));
+	CHECK(!strncmp(err.text, "early", 5));
+}
+
 /* What the person reads adds up too. */
 static void test_lines(void)
 {
@@ -96,10 +111,12 @@ static void test_lines(void)
 			expected = line->count;
 		else if (!strncmp(line->name, "lost: ", 6))
 			lost += line->count;
+		else if (!strcmp(line->name, "early"))
+			expected += line->count;
 		else if (strcmp(line->name, "runs") && strcmp(line->name, "sampled"))
 			rest += line->count;
 	}
-	CHECK_INT(expected, 1000);
+	CHECK_INT(expected, 1002);
 	CHECK_INT(lost, 20 + 2 + 1 + 3 + 7);
 	CHECK_INT(expected, rest + lost + loss.sampler.bpf[COUNTER_HOT]);
 }
@@ -108,6 +125,7 @@ int main(void)
 {
 	RUN(test_balances);
 	RUN(test_every_line_counts);
+	RUN(test_early_is_bounded);
 	RUN(test_lines);
 	return 0;
 }
