@@ -37,6 +37,7 @@ static int serve(const char *socket_text)
 
 int main(int argc, char **argv)
 {
+	sys_open_standard_fds();
 	log_init("fleetprof-symbolizer", LOG_LEVEL_INFO, LOG_FORMAT_AUTO);
 	if (argc == 3 && !strcmp(argv[1], "--supervisor"))
 		return serve(argv[2]);

@@ -10,15 +10,20 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #define CHILDREN_MAX 16
 #define QUEUE_MAX 64
 #define CHILD_CPU_S 60
+#define DEATH_MS 100 /* until a killed child is gone, if nothing holds it */
+#define STUCK_MAX                                                                                  \
+	8 /* children that SIGKILL has not ended yet: a read from a server that is silent */
 
 /* A request that waits for a child, or is in one. */
 struct job {
@@ -48,6 +53,8 @@ struct supervisor {
 	struct child_process children[CHILDREN_MAX];
 	struct job *queue[QUEUE_MAX];
 	size_t nr_queued;
+	pid_t stuck[STUCK_MAX + CHILDREN_MAX];
+	size_t nr_stuck;
 };
 
 static struct job *job_free(struct job *job)
@@ -77,18 +84,44 @@ static enum symwire_status status_of_death(const struct child_process *c, int st
 	return SYMWIRE_CRASHED;
 }
 
+/*
+ * Ends the child if it has not ended by itself, which keeps its own status. One that waits for a file's server cannot
+ * be ended before that answers: it is left behind and counted, for nobody may wait for it.
+ */
+static int kill_and_reap(struct supervisor *s, pid_t pid)
+{
+	_cleanup_(closep) int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	struct pollfd fd = { .fd = pidfd, .events = POLLIN };
+	int status = SIGKILL;
+
+	kill(pid, SIGKILL);
+	if (pidfd >= 0)
+		poll(&fd, 1, DEATH_MS);
+	if (waitpid(pid, &status, WNOHANG) != pid)
+		s->stuck[s->nr_stuck++] = pid;
+	return status;
+}
+
+static void reap_stuck(struct supervisor *s)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < s->nr_stuck; i++) {
+		if (!waitpid(s->stuck[i], NULL, WNOHANG))
+			s->stuck[left++] = s->stuck[i];
+	}
+	s->nr_stuck = left;
+}
+
 /* The child is gone, or has to go: its request is answered, and the file gets its black mark. */
 static void end_child(struct child_process *c)
 {
 	struct supervisor *s = c->supervisor;
-	int status = 0;
+	int status;
 
 	if (!c->pid)
 		return;
-	if (!c->job || c->timed_out)
-		kill(c->pid, SIGKILL);
-	while (waitpid(c->pid, &status, 0) < 0 && errno == EINTR)
-		;
+	status = kill_and_reap(s, c->pid);
 	if (c->job) {
 		enum symwire_status death = status_of_death(c, status);
 
@@ -119,9 +152,7 @@ static int on_child(struct loop_source *source, uint32_t events, void *userdata)
 	if (n <= 0 || !c->job || !wire_check(&header, (size_t)n, true) ||
 	    header.id != c->job->request.header.id || header.status >= SYMWIRE_STATUS_END ||
 	    (header.status == SYMWIRE_OK) != (fd >= 0)) {
-		if (n > 0) /* it talks nonsense */
-			kill(c->pid, SIGKILL);
-		end_child(c);
+		end_child(c); /* dead, or talking nonsense */
 		return dispatch(s);
 	}
 	c->job = job_free(c->job);
@@ -147,7 +178,7 @@ static __attribute__((noreturn)) void become_child(const struct supervisor *s, i
 static int start_child(struct child_process *c, struct job *job)
 {
 	pid_t parent = getpid();
-	int pair[2], r = fdpass_pair(pair);
+	int pair[2], r = c->supervisor->nr_stuck >= STUCK_MAX ? -EAGAIN : fdpass_pair(pair);
 
 	if (r < 0)
 		return r;
@@ -215,6 +246,7 @@ static int dispatch(struct supervisor *s)
 {
 	size_t i = 0;
 
+	reap_stuck(s);
 	while (i < s->nr_queued) {
 		struct job *job = s->queue[i];
 		struct child_process *c = choose_child(s, job->request.key);

@@ -11,6 +11,17 @@
 
 #define READ_CHUNK 65536
 
+void sys_open_standard_fds(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null",
+			  O_RDWR); /* the lowest that is free; inherited like the others */
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	close_fd(fd);
+}
+
 int sys_read_all(int fd, struct buf *b)
 {
 	for (;;) {

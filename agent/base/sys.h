@@ -8,6 +8,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* Descriptors 0 to 2 that the caller left closed become /dev/null: else a file of ours would be printed into. */
+void sys_open_standard_fds(void);
+
 /* Reads fd to its end into b. Returns 0, -errno, or -ENOSPC at b's maximum. */
 int sys_read_all(int fd, struct buf *b);
 

@@ -22,7 +22,7 @@ struct request {
 };
 
 struct reply {
-	int32_t result; /* pid, 0, KEEPER_E_ELSEWHERE or -errno */
+	int32_t result; /* pid, 0 or -errno */
 	char path[PATH_MAX];
 };
 
@@ -107,16 +107,9 @@ static int spawn(const char *program, const char *verb, int fd)
 
 static int keep_write(const struct keeping *k, uint32_t index, int fd, char *ret_path)
 {
-	int r;
-
 	if (index >= k->config->nr_outputs || fd < 0)
 		return -EINVAL;
-	r = output_file_write(k->config->outputs[index], fd);
-	if (r == -ENOSPC || r == -EDQUOT || r == -EROFS)
-		r = output_file_write_elsewhere(k->config->outputs[index], fd, ret_path)
-			    ? r
-			    : KEEPER_E_ELSEWHERE;
-	return r;
+	return output_file_write_or_elsewhere(k->config->outputs[index], fd, ret_path);
 }
 
 /* One request; false when the core is gone. */
@@ -208,6 +201,7 @@ static __attribute__((noreturn)) void command_parent(char **command, int run_fd,
 		_exit(0);
 	pid = fork();
 	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGTERM); /* if we are killed, nobody else would end it */
 		signal(SIGINT, SIG_DFL);
 		signal(SIGTERM, SIG_DFL);
 		execvp(command[0], command);

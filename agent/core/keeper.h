@@ -39,10 +39,8 @@ int keeper_spawn_symbolizer(int socket_fd, pid_t *ret_pid, void *keeper);
 
 /*
  * Writes the contents of data_fd (a memfd) to output `index`, atomically: no name is there before all bytes are.
- * If that fails for want of room, ret_path (PATH_MAX bytes) names the file in a temporary directory that was
- * written instead, and the call returns KEEPER_E_ELSEWHERE.
+ * If that fails, ret_path (PATH_MAX bytes) names the file in a temporary directory that was written instead, if one could.
  */
-enum { KEEPER_E_ELSEWHERE = 1 };
 int keeper_write(struct keeper *keeper, size_t index, int data_fd, char *ret_path);
 
 /*

@@ -1,5 +1,6 @@
 /* fleetprof: the program that users call. */
 #include "agent/base/log.h"
+#include "agent/base/sys.h"
 #include "agent/core/record.h"
 
 #include <locale.h>
@@ -27,6 +28,7 @@ static void print_help(FILE *f)
 
 int main(int argc, char **argv)
 {
+	sys_open_standard_fds();
 	setlocale(LC_CTYPE, "C.UTF-8"); /* for the width of names on a terminal */
 	signal(SIGPIPE, SIG_IGN);
 	log_init("fleetprof", LOG_LEVEL_INFO, LOG_FORMAT_HUMAN);

@@ -158,16 +158,18 @@ int output_file_write(const char *path, int data_fd)
 	return r ? r : give_name(dir_fd, fd, name);
 }
 
-int output_file_write_elsewhere(const char *path, int data_fd, char *ret_path)
+int output_file_write_or_elsewhere(const char *path, int data_fd, char *ret_path)
 {
 	static const char *const places[] = { "/var/tmp", "/tmp", "/dev/shm" };
 	const char *slash = strrchr(path, '/');
 	const char *name = slash ? slash + 1 : path;
+	int r = output_file_write(path, data_fd);
 
-	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+	ret_path[0] = '\0';
+	for (size_t i = 0; i < ARRAY_SIZE(places) && r && !*ret_path; i++) {
 		snprintf(ret_path, PATH_MAX, "%s/%d-%s", places[i], getpid(), name);
-		if (!output_file_write(ret_path, data_fd))
-			return 0;
+		if (output_file_write(ret_path, data_fd))
+			ret_path[0] = '\0';
 	}
-	return -ENOSPC;
+	return r;
 }

@@ -13,7 +13,10 @@ int output_file_check(const char *path, struct err *err);
  */
 int output_file_write(const char *path, int data_fd);
 
-/* As above, in the first of the temporary directories that has room; ret_path holds PATH_MAX bytes. */
-int output_file_write_elsewhere(const char *path, int data_fd, char *ret_path);
+/*
+ * As above; when that fails the bytes go to the first of the temporary directories that takes them. Returns 0, or why it
+ * is not at path, and then ret_path (PATH_MAX bytes) says where it is, "" for nowhere.
+ */
+int output_file_write_or_elsewhere(const char *path, int data_fd, char *ret_path);
 
 #endif

@@ -1,6 +1,7 @@
 /* `fleetprof record`. */
 #include "agent/core/record.h"
 #include "agent/base/log.h"
+#include "agent/base/privilege.h"
 #include "agent/base/sys.h"
 #include "agent/core/output_file.h"
 #include "agent/core/recording.h"
@@ -9,6 +10,7 @@
 #include <sys/wait.h>
 
 #define EXIT_USAGE 2
+#define EXIT_TARGETS_GONE 3
 
 static int check_pids(const struct record_options *o, struct err *err)
 {
@@ -20,6 +22,39 @@ static int check_pids(const struct record_options *o, struct err *err)
 			return err_set(err, -ESRCH,
 				       "there is no process %d (it may have ended; see ps)",
 				       o->pids[i]);
+	}
+	return 0;
+}
+
+/* Those without which nothing works are refused early; those that only cost names are told. */
+static int check_capabilities(struct err *err)
+{
+	static const struct {
+		cap_value_t capability;
+		const char *name, *cost;
+	} needs[] = {
+		{ CAP_BPF, "CAP_BPF", NULL },
+		{ CAP_PERFMON, "CAP_PERFMON", NULL },
+		{ CAP_SYSLOG, "CAP_SYSLOG", "kernel functions have no names" },
+		{ CAP_SYS_PTRACE, "CAP_SYS_PTRACE", "programs and libraries have no names" },
+		{ CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH",
+		  "programs that not everybody may read have no names" },
+		{ CAP_CHECKPOINT_RESTORE, "CAP_CHECKPOINT_RESTORE",
+		  "libraries and deleted programs may have no names" },
+		{ CAP_SETUID, "CAP_SETUID", "the symbolizer keeps this user" },
+		{ CAP_SETGID, "CAP_SETGID", "the symbolizer keeps this user" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(needs); i++) {
+		if (privilege_has(needs[i].capability))
+			continue;
+		if (!needs[i].cost)
+			return err_set(
+				err, -EPERM,
+				"needs %s (try sudo; in a container add BPF, PERFMON, SYSLOG, SYS_PTRACE, "
+				"DAC_READ_SEARCH, CHECKPOINT_RESTORE, SETUID, SETGID and SETPCAP)",
+				needs[i].name);
+		log_warn("without %s %s", needs[i].name, needs[i].cost);
 	}
 	return 0;
 }
@@ -70,6 +105,11 @@ static int record(const struct record_options *options, int *ret_status, struct 
 		*ret_status = WIFEXITED(recording.command_status)
 				      ? WEXITSTATUS(recording.command_status)
 				      : 128 + WTERMSIG(recording.command_status);
+	if (!r && recording.targets_gone) {
+		log_error("what --pid names ended after %.1f s, and the recording with it",
+			  (double)(recording.stop_boot_ns - recording.start_boot_ns) / 1e9);
+		*ret_status = EXIT_TARGETS_GONE;
+	}
 	return r;
 }
 
@@ -91,7 +131,9 @@ int record_main(int argc, char **argv)
 	if (options.verbose)
 		log_init("fleetprof", LOG_LEVEL_DEBUG, LOG_FORMAT_HUMAN);
 	sampling_raise_file_limit();
-	r = check_pids(&options, &err);
+	r = check_capabilities(&err);
+	if (!r)
+		r = check_pids(&options, &err);
 	if (!r)
 		r = check_outputs(&options, &err);
 	if (!r)

@@ -31,7 +31,9 @@ const char *record_options_help(void)
 	       "      --cgroup PATH      this cgroup and all below it\n"
 	       "      -- COMMAND         runs COMMAND and samples it and its children\n"
 	       "\n"
-	       "Ctrl-C ends the recording early and still writes the files.\n";
+	       "Ctrl-C ends the recording early and still writes the files; once more, and what has no name\n"
+	       "yet stays an address. Exit status: 0; that of COMMAND; 1 on an error, 2 on a wrong option, 3 when\n"
+	       "every process of --pid ended before the time was up (the files are there).\n";
 }
 
 static int parse_rate(struct record_options *o, const char *arg, struct err *err)
@@ -203,6 +205,8 @@ int record_options_parse(struct record_options *ret, int argc, char **argv, stru
 				       "%s: not an option (a command to run comes behind --)",
 				       argv[optind]);
 		ret->command = argv + optind;
+	} else if (argc > 1 && !strcmp(argv[argc - 1], "--")) {
+		return err_set(err, -EINVAL, "-- needs a command behind it");
 	}
 	return check(ret, has_duration, err);
 }

@@ -77,8 +77,10 @@ static int on_target_exit(struct loop_source *source, uint32_t events, void *use
 	struct recording *r = userdata;
 
 	loop_source_free(source);
-	if (--r->targets_left == 0)
+	if (--r->targets_left == 0) {
+		r->targets_gone = r->options->duration_ns > 0;
 		stop(r);
+	}
 	return 0;
 }
 
@@ -177,6 +179,7 @@ int recording_run(struct recording *r, struct err *err)
 	}
 	rc = loop_run(r->sampling.loop);
 	progress_clear();
+	r->interrupted_at_stop = r->interrupted;
 	r->stop_boot_ns = clock_boot_ns();
 	if (rc < 0)
 		return err_errno(err, rc, "the recording ended with an error");

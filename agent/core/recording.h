@@ -12,8 +12,9 @@ struct recording {
 	struct sampling sampling;
 	struct window *window;
 	uint64_t start_boot_ns, start_wall_ns, stop_boot_ns;
-	int interrupted; /* how many SIGINTs and SIGTERMs came */
+	int interrupted, interrupted_at_stop; /* how many SIGINTs and SIGTERMs came */
 	size_t targets_left; /* of --pid: processes that still live */
+	bool targets_gone; /* … and all of them ended before the recording did */
 	int command_status; /* wait status of the command, once it ended */
 	bool command_running;
 };

@@ -33,9 +33,9 @@ static bool is_settled(struct recording *r, struct symbolize *s)
 static int wait_for(struct recording *r, struct symbolize *s, uint64_t limit_ns)
 {
 	uint64_t deadline = clock_boot_ns() + limit_ns;
-	int signals = r->interrupted;
 
-	while (!is_settled(r, s) && clock_boot_ns() < deadline && r->interrupted == signals) {
+	while (!is_settled(r, s) && clock_boot_ns() < deadline &&
+	       r->interrupted == r->interrupted_at_stop) {
 		int rc = loop_run_once(r->sampling.loop, 100);
 
 		if (rc < 0)
@@ -145,12 +145,15 @@ static int write_output(struct recording *r, size_t i, const struct buf *bytes, 
 		return rc;
 	rc = keeper_write(r->sampling.keeper, i, fd, elsewhere);
 	if (rc == -ECONNRESET || rc == -EPIPE)
-		rc = output_file_write(r->options->outputs[i].path, fd);
+		rc = output_file_write_or_elsewhere(r->options->outputs[i].path, fd, elsewhere);
 	return rc;
 }
 
-static int write_outputs(struct recording *r, const struct profile *profile, struct err *err)
+/* Writes every file; said: the lines that name those that are where they should be. */
+static int write_outputs(struct recording *r, const struct profile *profile, struct buf *said,
+			 struct err *err)
 {
+	size_t failed = 0;
 	int result = 0;
 
 	for (size_t i = 0; i < r->options->nr_outputs; i++) {
@@ -163,18 +166,19 @@ static int write_outputs(struct recording *r, const struct profile *profile, str
 		rc = encode(profile, output, &bytes);
 		if (!rc)
 			rc = write_output(r, i, &bytes, elsewhere);
-		if (!rc)
-			printf("wrote %s (%zu KB)\n", output->path, (bytes.len + 1023) / 1024);
-		else if (rc == KEEPER_E_ELSEWHERE)
-			result = err_set(err, -ENOSPC,
-					 "no room for %s: it was written to %s instead",
-					 output->path, elsewhere);
-		else
-			result = err_errno(err, rc, "cannot write %s", output->path);
-		if (rc)
-			log_error("%s", err->text);
+		if (!rc) {
+			buf_addf(said, "wrote %s (%zu KB)\n", output->path,
+				 (bytes.len + 1023) / 1024);
+			continue;
+		}
+		result = rc;
+		failed++;
+		log_error("cannot write %s: %s%s%s", output->path, err_str(rc),
+			  *elsewhere ? "; it was written to " : "", elsewhere);
 	}
-	return result;
+	return failed ? err_set(err, result, "%zu of %zu files are not where they should be",
+				failed, r->options->nr_outputs)
+		      : 0;
 }
 
 static unsigned int terminal_width(void)
@@ -210,17 +214,21 @@ static void print_cost(const struct recording *r, const struct symbolize_counts 
 	       c->bpf[COUNTER_SELF_TIMED_MAX_NS]);
 }
 
+/* The files come first: nobody may read what is printed, and then it never ends. */
 int recording_finish(struct recording *r, struct err *err)
 {
 	_cleanup_(profile_freep) struct profile *profile = NULL;
 	_cleanup_(buf_deinitp) struct buf summary = BUF_NULL;
+	_cleanup_(buf_deinitp) struct buf said = BUF_NULL;
 	struct symbolize_counts counts = { 0 };
-	int rc = profile_new(&profile);
+	int rc = profile_new(&profile), written;
 
 	if (!rc)
 		rc = build_profile(r, profile, &counts);
 	if (rc)
 		return err_errno(err, rc, "cannot build the profile");
+	buf_init(&said, 1u << 20);
+	written = write_outputs(r, profile, &said, err);
 	buf_init(&summary, 16u << 20);
 	rc = output_summary(profile, TOP_FUNCTIONS, terminal_width(), isatty(STDOUT_FILENO),
 			    &summary);
@@ -231,5 +239,8 @@ int recording_finish(struct recording *r, struct err *err)
 	if (!r->sampling.loss.in_profile)
 		log_warn(
 			"nothing was sampled: what was asked for used no CPU while it was watched");
-	return write_outputs(r, profile, err);
+	fputs(buf_str(&said), stdout);
+	if ((fflush(stdout) || ferror(stdout)) && errno != EPIPE && !written)
+		return err_errno(err, err_last(), "cannot print the summary");
+	return written;
 }

@@ -17,6 +17,8 @@
 
 #include "bpf/sampler.skel.h"
 
+#define DRAIN_MAX_NS (10 * NSEC_PER_MSEC) /* the ring may be filled faster than it is emptied */
+#define DRAIN_CLOCK_EVERY 16
 #define HOTPLUG_INTERVAL_NS (2 * NSEC_PER_SEC)
 #define EARLY_SHARE 1000 /* NTP slews by 500 parts in a million at the most: half of this */
 
@@ -30,6 +32,7 @@ struct sampler {
 	void *userdata;
 	uint64_t period_ns, drain_interval_ns;
 	uint64_t received, malformed;
+	uint64_t drain_until_ns;
 	size_t nr_possible_cpus;
 	char cgroup_path[SAMPLER_PATH_MAX];
 };
@@ -62,6 +65,8 @@ static int on_record(void *ctx, void *data, size_t size)
 	}
 	sampler->received++;
 	sampler->fn(&sample, sampler->userdata);
+	if (sampler->received % DRAIN_CLOCK_EVERY == 0 && clock_boot_ns() > sampler->drain_until_ns)
+		return -EAGAIN;
 	return 0;
 }
 
@@ -209,12 +214,12 @@ static int self_test(struct sampler *s, struct err *err)
 
 static int on_ring_event(struct loop_source *source, uint32_t events, void *userdata)
 {
-	return sampler_drain(userdata);
+	return MIN(sampler_drain(userdata), 0); /* what is left makes the next round of the loop */
 }
 
 static int on_drain_time(struct loop_source *source, uint64_t missed, void *userdata)
 {
-	return sampler_drain(userdata);
+	return MIN(sampler_drain(userdata), 0);
 }
 
 static int on_hotplug_time(struct loop_source *source, uint64_t missed, void *userdata)
@@ -326,14 +331,21 @@ int sampler_stop(struct sampler *s)
 
 	s->on_drain_timer = loop_source_free(s->on_drain_timer);
 	s->on_hotplug_timer = loop_source_free(s->on_hotplug_timer);
-	return r < 0 ? r : sampler_drain(s);
+	if (r < 0)
+		return r;
+	do
+		r = sampler_drain(s);
+	while (r == SAMPLER_E_MORE);
+	return r;
 }
 
 int sampler_drain(struct sampler *s)
 {
-	int r = ring_buffer__consume(s->ring);
+	int r;
 
-	return r < 0 ? r : 0;
+	s->drain_until_ns = clock_boot_ns() + DRAIN_MAX_NS;
+	r = ring_buffer__consume(s->ring);
+	return r == -EAGAIN ? SAMPLER_E_MORE : MIN(r, 0);
 }
 
 int sampler_set_file(struct sampler *s, const struct rec_map *identity, uint32_t file_id)

@@ -78,7 +78,11 @@ int sampler_set_filter(struct sampler *sampler, const struct sampler_filter *fil
 int sampler_start(struct sampler *sampler, struct err *err);
 int sampler_stop(struct sampler *sampler); /* detaches; then drains what is in the ring */
 
-/* Hands out what is in the ring; also done by the loop, on a timer and when a new mapping wakes it. */
+/*
+ * Hands out what is in the ring; also done by the loop, on a timer and when a new mapping wakes it. Returns 0, or
+ * SAMPLER_E_MORE when it stopped for others' turn after some milliseconds: while events run, the ring may never be empty.
+ */
+enum { SAMPLER_E_MORE = 1 };
 int sampler_drain(struct sampler *sampler);
 
 /* Announces a file revision's id: from now on its frames come as FRAME_FILE words. */

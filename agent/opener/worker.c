@@ -66,8 +66,8 @@ static int open_mapping(int proc_fd, const struct openwire_request *request)
 	fd = openat(proc_fd, path, PATH_FLAGS);
 	if (fd >= 0)
 		return fd;
-	/* The mapping may have been split or merged since; the executable itself is the likeliest file. */
-	if (errno != ENOENT && errno != EPERM)
+	/* It may have been split or merged since, or we lack a capability; the executable itself is the likeliest file. */
+	if (errno != ENOENT && errno != EPERM && errno != EACCES)
 		return err_last();
 	snprintf(path, sizeof(path), "%u/exe", request->tgid);
 	fd = openat(proc_fd, path, PATH_FLAGS);

@@ -73,11 +73,16 @@ static void test_refuses(void)
 static void test_goes_elsewhere(void)
 {
 	_cleanup_(closep) int fd = memfd_of("kept");
-	char path[4096];
+	char path[4096], wanted[64];
 
-	CHECK_INT(output_file_write_elsewhere("/nonexistent/x.folded", fd, path), 0);
+	CHECK_INT(output_file_write_or_elsewhere("/nonexistent/x.folded", fd, path), -ENOENT);
 	check_contents(path, "kept");
 	unlink(path);
+	snprintf(wanted, sizeof(wanted), "%s/there", dir);
+	CHECK_INT(output_file_write_or_elsewhere(wanted, fd, path), 0);
+	CHECK_STR(path, "");
+	check_contents(wanted, "kept");
+	unlink(wanted);
 }
 
 int main(void)

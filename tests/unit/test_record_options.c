@@ -65,6 +65,7 @@ static void test_refused(void)
 	CHECK_INT(PARSE(o, e, "-z"), -EINVAL);
 	CHECK(strstr(e.text, "-z"));
 	CHECK_INT(PARSE(o, e, "stray"), -EINVAL);
+	CHECK_INT(PARSE(o, e, "-F", "9", "--"), -EINVAL);
 	CHECK_INT(PARSE(o, e, "-p", "1", "--cgroup", "/x"), -EINVAL);
 	CHECK_INT(PARSE(o, e, "--container", ""), -EINVAL);
 }
