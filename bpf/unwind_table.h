@@ -40,7 +40,8 @@
 #define UNWIND_SEARCH_STEPS                                                                        \
 	10 /* halvings of at most 512 rows of a list, or 257 of an index entry */
 #define UNWIND_GROUP_BYTES_MAX 65536
-#define UNWIND_IMAGE_BYTES_MAX (24u << 20)
+#define UNWIND_IMAGE_BYTES_MAX                                                                     \
+	(20u << 20) /* a sixth of the default memory limit: what one owner may have */
 
 /* Large enough that the last group's waste is small (groups have 8 KB in the mean), and a place is 16 + 16 bits. */
 #define UNWIND_SLAB_BYTES (256u << 10)

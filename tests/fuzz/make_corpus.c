@@ -5,6 +5,7 @@
 #include "proto/symwire.h"
 #include "symbolizer/codec.h"
 #include "tests/fixtures/record_maker.h"
+#include "tests/fixtures/unwind_maker.h"
 #include "tests/test.h"
 
 #include <fcntl.h>
@@ -104,6 +105,17 @@ static void make_answers(void)
 	save("fuzz_codec/containers", b.data, b.len);
 }
 
+static void make_unwind_image(void)
+{
+	static const struct unwind_put_row rows[] = {
+		{ 0, 0 }, { 1, 1 }, { 255, 0 }, { 256, 1 }, { 40000, 0 }
+	};
+	static uint32_t image[1024];
+
+	save("fuzz_unwind_image/one-row", image, unwind_put_image(image, 0, rows, 1));
+	save("fuzz_unwind_image/rows", image, unwind_put_image(image, 7, rows, ARRAY_SIZE(rows)));
+}
+
 int main(int argc, char **argv)
 {
 	CHECK_INT(argc, 2);
@@ -111,5 +123,6 @@ int main(int argc, char **argv)
 	make_records();
 	make_wire();
 	make_answers();
+	make_unwind_image();
 	return 0;
 }

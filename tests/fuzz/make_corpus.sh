@@ -1,10 +1,10 @@
 #!/bin/sh
-# make_corpus.sh: writes the seeds of fuzz_sampler_record, fuzz_wire and fuzz_codec (by make_corpus, built with the asan
-# preset) and of fuzz_elf (small programs, by clang, gcc and lld). Run it when a format has changed.
+# make_corpus.sh: writes the seeds of fuzz_sampler_record, fuzz_wire, fuzz_codec and fuzz_unwind_image (by make_corpus,
+# built with the asan preset) and of fuzz_elf (small programs, by clang, gcc and lld). Run it when a format has changed.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 build=${1:-$here/../../build/asan}
-for fuzzer in fuzz_sampler_record fuzz_wire fuzz_codec fuzz_elf; do
+for fuzzer in fuzz_sampler_record fuzz_wire fuzz_codec fuzz_unwind_image fuzz_elf; do
 	rm -rf "$here/corpus/$fuzzer"
 	mkdir -p "$here/corpus/$fuzzer"
 done

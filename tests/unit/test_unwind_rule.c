@@ -1,12 +1,10 @@
 /* Packed rules: every rule that can be packed comes back as it was, and what cannot is refused. */
 #include "agent/base/cleanup.h"
-#include "tests/test.h"
-
-#include <linux/types.h>
-#include <stdbool.h>
+#include "tests/fixtures/unwind_maker.h"
 
 #include "bpf/unwind_rule_arm64.h"
 #include "bpf/unwind_rule_x86.h"
+#include "tests/test.h"
 
 typedef int (*pack_fn)(const struct unwind_rule *rule, uint32_t words[UNWIND_RULE_WORDS]);
 typedef struct unwind_rule (*unpack_fn)(__u64 packed);
@@ -122,58 +120,25 @@ static void test_arm64(void)
 	ARM64(0, .kind = UNWIND_DEREF_SP);
 }
 
-/* A group as the builder lays it out, searched at every offset, beside a plain scan of its rows. */
-struct row {
-	uint32_t offset;
-	uint8_t rule;
-};
-
-static void put_group(uint8_t *slab, uint32_t at, const struct row *rows, size_t nr, bool sparse)
+/* A group searched at every offset, beside a plain scan of its rows. */
+static void check_group(const struct unwind_put_row *rows, size_t nr, bool sparse, uint32_t at)
 {
-	struct unwind_group *group = (void *)(slab + at);
-	uint32_t *rules = (void *)(group + 1);
-	uint16_t *words = (void *)(rules + 3);
-
-	*group = (struct unwind_group) { .nr_rows = (uint16_t)nr, .nr_slots = 3, .form = sparse };
-	rules[0] = UNWIND_SP; /* rule 1 is wide */
-	rules[1] = UNWIND_FP | UNWIND_RULE_WIDE;
-	rules[2] = 12345;
-	if (sparse) {
-		for (size_t i = 0; i < nr; i++) {
-			words[i] = (uint16_t)rows[i].offset;
-			((uint8_t *)(words + nr))[i] = rows[i].rule;
-		}
-		return;
-	}
-	for (size_t page = 0, i = 0; page < UNWIND_INDEX_ENTRIES; page++) {
-		while (i < nr && rows[i].offset < page << 8)
-			i++;
-		words[page] = (uint16_t)i;
-	}
-	for (size_t i = 0; i < nr; i++)
-		words[UNWIND_INDEX_ENTRIES + i] = (uint16_t)(rows[i].offset << 8 | rows[i].rule);
-}
-
-static void check_group(const struct row *rows, size_t nr, bool sparse, uint32_t at)
-{
-	static const uint64_t expected[] = { UNWIND_SP,
-					     12345ULL << 32 | UNWIND_FP | UNWIND_RULE_WIDE };
 	_cleanup_(freep) uint8_t *slab = calloc(1, UNWIND_SLAB_BYTES);
 	size_t row = 0;
 
 	CHECK(slab);
-	put_group(slab, at, rows, nr, sparse);
+	unwind_put_group(slab + at, rows, nr, sparse);
 	for (uint32_t offset = 0; offset < 1 << UNWIND_GROUP_SHIFT; offset++) {
 		while (row + 1 < nr && rows[row + 1].offset <= offset)
 			row++;
 		CHECK_INT(unwind_group_find(slab, at, 7 << UNWIND_GROUP_SHIFT | offset),
-			  expected[rows[row].rule]);
+			  unwind_put_rules[rows[row].rule]);
 	}
 }
 
 static void test_search(void)
 {
-	_cleanup_(freep) struct row *rows = calloc(UNWIND_ROWS_MAX, sizeof(*rows));
+	_cleanup_(freep) struct unwind_put_row *rows = calloc(UNWIND_ROWS_MAX, sizeof(*rows));
 	uint32_t seed = 1;
 
 	CHECK(rows);
@@ -186,7 +151,7 @@ static void test_search(void)
 			offset += 1 + (seed >> 8) % (2 * mean - 1);
 			if (offset >> UNWIND_GROUP_SHIFT)
 				break;
-			rows[nr++] = (struct row) { offset, seed >> 30 & 1 };
+			rows[nr++] = (struct unwind_put_row) { offset, seed >> 30 & 1 };
 		}
 		check_group(rows, nr, false, UNWIND_SLAB_BYTES - UNWIND_GROUP_BYTES_MAX);
 		if (nr <= UNWIND_SPARSE_ROWS_MAX)
@@ -197,11 +162,11 @@ static void test_search(void)
 /* Every byte its own row, for as long as the bound allows; the page behind has none. */
 static void test_fullest_group(void)
 {
-	_cleanup_(freep) struct row *rows = calloc(UNWIND_ROWS_MAX, sizeof(*rows));
+	_cleanup_(freep) struct unwind_put_row *rows = calloc(UNWIND_ROWS_MAX, sizeof(*rows));
 
 	CHECK(rows);
 	for (uint32_t i = 0; i < UNWIND_ROWS_MAX; i++)
-		rows[i] = (struct row) { i, i & 1 };
+		rows[i] = (struct unwind_put_row) { i, i & 1 };
 	check_group(rows, UNWIND_ROWS_MAX, false, 0);
 }
 
