@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define EXIT_USAGE 2
+#define BATCH_MAX (1u << 20) /* bytes of standard input that are one batch */
 
 struct cli {
 	const char *path;
@@ -97,9 +98,9 @@ static int parse(struct cli *cli, int argc, char **argv)
 }
 
 static void print_answer(const struct cli *cli, uint64_t address,
-			 const struct symbolizer_result *result)
+			 const struct symbolizer_result *result, size_t i)
 {
-	const struct symbolizer_answer *answer = &result->answers[0];
+	const struct symbolizer_answer *answer = &result->answers[i];
 	uint32_t first = 0;
 
 	if (cli->addresses)
@@ -108,47 +109,102 @@ static void print_answer(const struct cli *cli, uint64_t address,
 		printf("??\n??:0\n");
 	else if (cli->no_inlines)
 		first = answer->nr_frames - 1;
-	for (uint32_t i = first; i < answer->nr_frames; i++) {
-		const struct symbolizer_frame *frame = &result->frames[answer->first_frame + i];
+	for (uint32_t j = first; j < answer->nr_frames; j++) {
+		const struct symbolizer_frame *frame = &result->frames[answer->first_frame + j];
 
 		printf("%s\n%s:%u\n", frame->name, *frame->file ? frame->file : "??", frame->line);
 	}
 	putchar('\n');
 }
 
-static int one(const struct cli *cli, struct symbolizer_file *file, const char *text)
+static int parse_address(const char *text, uint64_t *ret)
+{
+	char *end;
+
+	errno = 0;
+	*ret = strtoull(text, &end, 16);
+	if (end != text && !*end && !errno && *text != '-')
+		return 0;
+	log_error("%s: not a hexadecimal address", text);
+	return -EINVAL;
+}
+
+static int print_all(const struct cli *cli, struct symbolizer_file *file, const uint64_t *addresses,
+		     size_t nr)
 {
 	_cleanup_(symbolizer_result_deinitp) struct symbolizer_result result =
 		SYMBOLIZER_RESULT_NULL;
-	char *end;
-	uint64_t address;
-	int r;
+	int r = symbolizer_file_frames(file, cli->space, addresses, nr, &result);
 
-	errno = 0;
-	address = strtoull(text, &end, 16);
-	if (end == text || (*end && *end != '\n') || errno || *text == '-') {
-		log_error("%s: not a hexadecimal address", text);
-		return -EINVAL;
-	}
-	r = symbolizer_file_frames(file, cli->space, &address, 1, &result);
 	if (r < 0) {
 		log_error("%s: %s", cli->path, err_str(r));
 		return r;
 	}
-	print_answer(cli, address, &result);
-	return 0;
+	for (size_t i = 0; i < nr; i++)
+		print_answer(cli, addresses[i], &result, i);
+	return fflush(stdout) ? err_last() : 0;
 }
 
+static int from_arguments(const struct cli *cli, struct symbolizer_file *file, char **texts,
+			  size_t nr)
+{
+	_cleanup_(freep) uint64_t *addresses = calloc(nr + 1, sizeof(*addresses));
+	int r = addresses ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < nr && !r; i++)
+		r = parse_address(texts[i], &addresses[i]);
+	return r ? r : print_all(cli, file, addresses, nr);
+}
+
+/* Answers the whole lines of text, all at once; returns how many bytes they were, or -errno. */
+static ssize_t answer_lines(const struct cli *cli, struct symbolizer_file *file, char *text,
+			    size_t len)
+{
+	_cleanup_(freep) uint64_t *addresses = calloc(len / 2 + 1, sizeof(*addresses));
+	size_t nr = 0;
+	char *at = text, *newline;
+	int r = addresses ? 0 : -ENOMEM;
+
+	while (!r && (newline = memchr(at, '\n', len - (size_t)(at - text)))) {
+		*newline = 0;
+		r = parse_address(at, &addresses[nr++]);
+		at = newline + 1;
+	}
+	if (!r && nr)
+		r = print_all(cli, file, addresses, nr);
+	return r ? r : at - text;
+}
+
+/*
+ * As much at once as there is: a file is one batch, and a program that writes a line and waits for its answer gets it.
+ */
 static int from_stdin(const struct cli *cli, struct symbolizer_file *file)
 {
-	char line[64];
-	int r = 0;
+	static char text[BATCH_MAX + 1];
+	size_t len = 0;
 
-	while (!r && fgets(line, sizeof(line), stdin)) {
-		r = one(cli, file, line);
-		fflush(stdout);
+	for (;;) {
+		ssize_t n = read(STDIN_FILENO, text + len, BATCH_MAX - len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_last();
+		len += (size_t)n;
+		if (!n && len) /* the last line may go without its end */
+			text[len++] = '\n';
+		else if (!n)
+			return 0;
+		n = answer_lines(cli, file, text, len);
+		if (n < 0)
+			return (int)n;
+		if (!n && len == BATCH_MAX) {
+			log_error("a line without an end is no address");
+			return -EINVAL;
+		}
+		len -= (size_t)n;
+		memmove(text, text + n, len);
 	}
-	return r;
 }
 
 int cli_main(int argc, char **argv)
@@ -174,9 +230,9 @@ int cli_main(int argc, char **argv)
 		return 1;
 	}
 	symbolizer_file_set_demangle(file, cli.demangle);
-	for (int i = optind; i < argc && !r; i++)
-		r = one(&cli, file, argv[i]);
-	if (!r && optind == argc)
+	if (optind < argc)
+		r = from_arguments(&cli, file, argv + optind, (size_t)(argc - optind));
+	else
 		r = from_stdin(&cli, file);
 	return r < 0 ? 1 : 0;
 }

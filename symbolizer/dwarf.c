@@ -1,290 +1,309 @@
-/* Lines and inlined functions by libdw. */
+/* Answers from DWARF. */
 #include "symbolizer/dwarf.h"
-#include "symbolizer/demangle.h"
-#include "symbolizer/dwarf_unit.h"
+#include "symbolizer/dwarf_find.h"
+#include "symbolizer/dwarf_names.h"
 
-#include <dwarf.h>
 #include <errno.h>
+#include <gelf.h>
 #include <limits.h>
-#include <string.h>
 
-#define UNITS_MAX (1u << 20)
-#define UNIT_RANGES_MAX (8u << 20)
-
-/* [start, end) belongs to the unit whose DIE is at offset. */
-struct unit_range {
-	uint64_t start, end;
-	Dwarf_Off offset;
-};
+#define OVERLAPS_MAX 16 /* units tried for one address */
 
 struct dwarf_index {
-	Dwarf *dwarf;
-	struct unit_range *ranges;
-	size_t nr, size;
-	struct dwarf_unit unit; /* the one read last */
-	Dwarf_Off unit_offset;
-	bool has_unit;
+	struct mem *mem;
+	struct dwarf_file file;
+	struct dwarf_find find;
+	struct dwarf_units units;
+	struct dwarf_names names;
+	bool find_failed; /* not enough memory to know all units */
 };
 
-static int add_unit(struct dwarf_index *d, Dwarf_Die *die)
+int dwarf_index_new(struct dwarf_index **ret, int fd, Elf *elf, struct mem *mem, size_t soft_max)
 {
-	Dwarf_Addr base, start, end;
-	ptrdiff_t at = 0;
-
-	while ((at = dwarf_ranges(die, at, &base, &start, &end)) > 0) {
-		if (start >= end || !start)
-			continue;
-		if (d->nr >= UNIT_RANGES_MAX)
-			return -ENOSPC;
-		if (d->nr == d->size) {
-			size_t size = d->size ? 2 * d->size : 256;
-			struct unit_range *more = realloc(d->ranges, size * sizeof(*more));
-
-			if (!more)
-				return -ENOMEM;
-			d->ranges = more;
-			d->size = size;
-		}
-		d->ranges[d->nr++] = (struct unit_range) { .start = start,
-							   .end = end,
-							   .offset = dwarf_dieoffset(die) };
-	}
-	return 0;
-}
-
-static int compare(const void *a, const void *b)
-{
-	const struct unit_range *x = a, *y = b;
-
-	if (x->start != y->start)
-		return x->start < y->start ? -1 : 1;
-	return x->end < y->end ? -1 : x->end > y->end;
-}
-
-/* The units' own ranges, not .debug_aranges: clang leaves that out, and it may lie. */
-static int read_units(struct dwarf_index *d)
-{
-	Dwarf_CU *cu = NULL;
-	Dwarf_Die die, sub;
-	uint8_t type;
-	int r = 0;
-
-	for (uint32_t i = 0; i < UNITS_MAX && !r; i++) {
-		if (dwarf_get_units(d->dwarf, cu, &cu, NULL, &type, &die, &sub))
-			break;
-		if (type == DW_UT_skeleton && dwarf_tag(&sub) == DW_TAG_invalid)
-			continue; /* its other half is another file, which is not here */
-		if (type == DW_UT_compile || type == DW_UT_skeleton)
-			r = add_unit(d, &die);
-	}
-	if (d->nr)
-		qsort(d->ranges, d->nr, sizeof(*d->ranges), compare);
-	return r == -ENOSPC ? 0 : r;
-}
-
-int dwarf_index_new(struct dwarf_index **ret, Elf *elf)
-{
-	_cleanup_(dwarf_index_freep) struct dwarf_index *d = calloc(1, sizeof(*d));
+	_cleanup_(dwarf_index_freep) struct dwarf_index *d = mem_zalloc(mem, sizeof(*d));
+	GElf_Ehdr ehdr;
 	int r;
 
 	if (!d)
 		return -ENOMEM;
 	*ret = NULL;
-	d->dwarf = dwarf_begin_elf(elf, DWARF_C_READ, NULL);
-	if (!d->dwarf)
-		return 0;
-	r = read_units(d);
+	d->mem = d->find.mem = mem;
+	dwarf_units_init(&d->units, mem, soft_max);
+	r = dwarf_names_init(&d->names, mem);
+	if (!r)
+		r = image_new(&d->file.image, fd, elf, false, mem);
 	if (r)
 		return r;
-	if (d->nr)
-		*ret = TAKE_PTR(d);
+	if (!image_has(d->file.image, IMAGE_INFO) || !gelf_getehdr(elf, &ehdr) ||
+	    ehdr.e_type == ET_REL)
+		return 0;
+	r = dwarf_find_quickly(&d->find, &d->file, mem);
+	if (r && r != -ENOMEM)
+		return r;
+	*ret = TAKE_PTR(d);
 	return 0;
 }
 
 struct dwarf_index *dwarf_index_free(struct dwarf_index *d)
 {
+	struct mem *mem;
+
 	if (!d)
 		return NULL;
-	if (d->has_unit)
-		dwarf_unit_deinit(&d->unit);
-	free(d->ranges);
-	dwarf_end(d->dwarf);
-	free(d);
+	mem = d->mem;
+	dwarf_units_deinit(&d->units);
+	dwarf_names_deinit(&d->names);
+	dwarf_find_deinit(&d->find);
+	dwarf_file_deinit(&d->file, mem);
+	image_free(d->file.image);
+	mem_free(mem, d, sizeof(*d));
 	return NULL;
 }
 
-static const struct unit_range *find_unit(const struct dwarf_index *d, uint64_t vaddr)
+/* The path of a file of the unit, "" if it is not known. */
+static const char *path_of(struct dwarf_index *d, struct dwarf_entry *e, uint32_t file)
 {
-	size_t lo = 0, hi = d->nr;
+	struct dwarf_path *path;
+	char text[PATH_MAX];
+	size_t len;
 
-	while (lo < hi) { /* first range above vaddr */
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (d->ranges[mid].start <= vaddr)
-			lo = mid + 1;
-		else
-			hi = mid;
+	if (!dwarf_units_paths(&d->units, e) || file < e->paths.first ||
+	    file - e->paths.first >= e->paths.nr_files)
+		return "";
+	path = &e->paths.files[file - e->paths.first];
+	if (!path->full) {
+		len = dwarf_paths_write(&e->paths, &e->unit, file, text, sizeof(text));
+		path->full = arena_string(&d->names.arena, text, len);
 	}
-	/* Units may lie inside each other in link-time optimized files: look a little further down. */
-	for (size_t i = 0; i < 16 && lo > 0; i++) {
-		lo--;
-		if (vaddr < d->ranges[lo].end)
-			return &d->ranges[lo];
-	}
-	return NULL;
+	return path->full ? path->full : "";
 }
 
-static int use_unit(struct dwarf_index *d, Dwarf_Off offset)
+static const struct dwarf_name *name_of(struct dwarf_index *d, struct dwarf_entry *e,
+					struct dwarf_node *node)
 {
-	Dwarf_Die die;
+	if (!node->name)
+		node->name = dwarf_names_get(&d->names, &d->units, e, &node->origin);
+	return node->name;
+}
+
+/* The chain of frames from a node outwards; the innermost executes the query's line. */
+static int add_frames(struct dwarf_index *d, struct dwarf_entry *e, struct dwarf_inlines *in,
+		      uint32_t n, struct dwarf_query *q, struct result *result)
+{
+	struct symbolizer_frame frame = { .file = q->file ? q->file : "",
+					  .line = q->line,
+					  .column = q->column };
+	int r = 0;
+
+	for (uint32_t i = 0; n != DWARF_NO_NODE && i < RESULT_FRAMES_PER_ADDRESS_MAX && !r; i++) {
+		struct dwarf_node *node = &in->nodes[n];
+		const struct dwarf_name *name = name_of(d, e, node);
+
+		frame.inlined = node->parent != DWARF_NO_NODE;
+		if (name && name->name && *name->name) {
+			frame.name = name->name;
+			frame.system_name = name->system_name;
+			frame.start_line = name->start_line;
+			r = result_add_stable_frame(result, &frame);
+			q->answered = true;
+		}
+		if (frame.inlined) {
+			frame.file = path_of(d, e, node->call_file);
+			frame.line = node->call_line;
+			frame.column = node->call_column;
+		}
+		n = node->parent;
+	}
+	return r;
+}
+
+static void set_line(struct dwarf_index *d, struct dwarf_entry *e,
+		     const struct dwarf_place *scanned, struct dwarf_query *q)
+{
+	struct dwarf_place place = { .line = 0 };
+
+	if (scanned)
+		place = *scanned;
+	else if (e->have_lines != DWARF_HAVE || !dwarf_lines_find(&e->lines, q->vaddr, &place))
+		return;
+	q->file = path_of(d, e, place.file);
+	q->line = place.line;
+	q->column = place.column;
+}
+
+static struct dwarf_function *find_function(struct dwarf_index *d, struct dwarf_entry *e,
+					    struct dwarf_query *q)
+{
+	uint32_t i = SPANS_NOTHING;
+
+	if (!dwarf_units_functions(&d->units, e, false)) {
+		q->less |= SYMBOLIZER_LESS_FUNCTIONS;
+		return NULL;
+	}
+	i = spans_find(&e->functions.spans, q->vaddr);
+	if (i == SPANS_NOTHING && dwarf_units_functions(&d->units, e, true))
+		i = spans_find(&e->functions.spans, q->vaddr);
+	return i == SPANS_NOTHING ? NULL : &e->functions.functions[i];
+}
+
+static int answer(struct dwarf_index *d, struct dwarf_entry *e, const struct dwarf_place *scanned,
+		  struct dwarf_query *q, struct result *result)
+{
+	struct symbolizer_answer a = { .first_frame = result_frames(result),
+				       .vaddr = q->vaddr,
+				       .source = SYMBOLIZER_DWARF };
+	struct dwarf_function *function;
+	struct dwarf_inlines *in;
 	int r;
 
-	if (d->has_unit && d->unit_offset == offset)
+	set_line(d, e, scanned, q);
+	function = find_function(d, e, q);
+	if (!function)
 		return 0;
-	if (!dwarf_offdie(d->dwarf, offset, &die))
-		return -EBADMSG;
-	if (d->has_unit)
-		dwarf_unit_deinit(&d->unit);
-	d->has_unit = false;
-	r = dwarf_unit_read(&d->unit, &die);
-	if (r)
-		return r;
-	d->has_unit = true;
-	d->unit_offset = offset;
-	return 0;
-}
-
-/* Through abstract origins and specifications. */
-static const char *string_of(Dwarf_Die *die, unsigned int name)
-{
-	Dwarf_Attribute attr;
-
-	return dwarf_formstring(dwarf_attr_integrate(die, name, &attr));
-}
-
-static const char *linkage_name(Dwarf_Die *die)
-{
-	const char *name = string_of(die, DW_AT_linkage_name);
-
-	return name ? name : string_of(die, DW_AT_MIPS_linkage_name);
-}
-
-static Dwarf_Word number_of(Dwarf_Die *die, unsigned int name)
-{
-	Dwarf_Attribute attr;
-	Dwarf_Word value;
-
-	if (dwarf_formudata(dwarf_attr(die, name, &attr), &value))
+	in = dwarf_units_inlines(&d->units, e, function);
+	if (!in) {
+		q->less |= SYMBOLIZER_LESS_FUNCTIONS;
 		return 0;
-	return value;
+	}
+	if (in->cut)
+		q->less |= SYMBOLIZER_LESS_INLINES;
+	r = add_frames(d, e, in, dwarf_inlines_find(in, q->vaddr), q, result);
+	a.less = q->less;
+	if (q->answered)
+		result_set_answer(result, q->index, &a);
+	return r;
 }
 
-/* path, made absolute by the unit's compilation directory; into out. */
-static const char *full_path(Dwarf_Die *unit, const char *path, char *out, size_t size)
+/* Lines of all queries of one unit without its table. NULL: no memory even for that. */
+static struct dwarf_place *scan_lines(struct dwarf_index *d, struct dwarf_entry *e,
+				      const struct dwarf_query *queries, size_t nr)
 {
-	Dwarf_Attribute attr;
-	const char *dir;
+	struct dwarf_place *places = mem_zalloc(d->mem, nr * sizeof(*places));
+	uint64_t *addresses = mem_alloc(d->mem, nr * sizeof(*addresses));
 
-	if (!path)
-		return "";
-	if (path[0] == '/')
-		return path;
-	dir = dwarf_formstring(dwarf_attr(unit, DW_AT_comp_dir, &attr));
-	if (!dir)
-		return path;
-	snprintf(out, size, "%s/%s", dir, path);
-	return out;
+	for (size_t i = 0; places && addresses && i < nr; i++)
+		addresses[i] = queries[i].vaddr;
+	if (places && addresses) {
+		dwarf_lines_scan(&e->program, addresses, nr, places);
+	} else {
+		mem_free(d->mem, places, nr * sizeof(*places));
+		places = NULL;
+	}
+	mem_free(d->mem, addresses, nr * sizeof(*addresses));
+	return places;
 }
 
-struct place {
-	const char *file;
-	uint32_t line, column;
-};
-
-static void line_at(struct dwarf_unit *unit, uint64_t vaddr, char *path, size_t size,
-		    struct place *ret)
-{
-	Dwarf_Line *line = dwarf_getsrc_die(&unit->die, vaddr);
-	int n;
-
-	*ret = (struct place) { .file = "" };
-	if (!line)
-		return;
-	ret->file = full_path(&unit->die, dwarf_linesrc(line, NULL, NULL), path, size);
-	if (!dwarf_lineno(line, &n) && n > 0)
-		ret->line = (uint32_t)n;
-	if (!dwarf_linecol(line, &n) && n > 0)
-		ret->column = (uint32_t)n;
-}
-
-/* Where an inlined function is called: in its parent, that is the line being executed. */
-static void call_place(struct dwarf_unit *unit, Dwarf_Die *die, char *path, size_t size,
-		       struct place *ret)
-{
-	Dwarf_Files *files;
-	size_t nr;
-
-	*ret = (struct place) { .file = "",
-				.line = (uint32_t)number_of(die, DW_AT_call_line),
-				.column = (uint32_t)number_of(die, DW_AT_call_column) };
-	if (!dwarf_getsrcfiles(&unit->die, &files, &nr))
-		ret->file =
-			full_path(&unit->die,
-				  dwarf_filesrc(files, number_of(die, DW_AT_call_file), NULL, NULL),
-				  path, size);
-}
-
-static int add_frame(struct dwarf_function *function, const struct place *place,
-		     enum symbolizer_demangle how, struct result *result)
-{
-	const char *linkage = linkage_name(&function->die);
-	const char *plain = string_of(&function->die, DW_AT_name);
-	_cleanup_(freep) char *demangled = linkage ? demangle(linkage, how) : NULL;
-	int decl_line = 0;
-	struct symbolizer_frame frame = {
-		.name = demangled ? demangled
-			: linkage ? linkage
-				  : plain,
-		.system_name = linkage ? linkage : plain,
-		.file = place->file,
-		.line = place->line,
-		.column = place->column,
-		.inlined = function->inlined,
-	};
-
-	if (!frame.name || !*frame.name)
-		return 0;
-	if (!dwarf_decl_line(&function->die, &decl_line) && decl_line > 0)
-		frame.start_line = (uint32_t)decl_line;
-	return result_add_frame(result, &frame);
-}
-
-int dwarf_index_frames(struct dwarf_index *d, uint64_t vaddr, enum symbolizer_demangle how,
+/* Queries of one unit, ascending. */
+static int answer_unit(struct dwarf_index *d, struct dwarf_query *queries, size_t nr,
 		       struct result *result)
 {
-	const struct unit_range *range = find_unit(d, vaddr);
-	uint32_t before = result_frames(result), function;
-	char path[PATH_MAX];
-	struct place place;
+	struct dwarf_place *places = NULL;
+	struct dwarf_entry *e;
+	int r = dwarf_units_get(&d->units, &d->file, queries[0].unit, NULL, &e);
+	bool no_lines;
+
+	for (size_t i = 0; r == -ENOMEM && i < nr; i++)
+		queries[i].less |= SYMBOLIZER_LESS_FUNCTIONS;
+	if (r)
+		return 0;
+	no_lines = !dwarf_units_lines(&d->units, e) && e->have_program == DWARF_HAVE;
+	if (no_lines)
+		places = scan_lines(d, e, queries, nr);
+	for (size_t i = 0; i < nr && !r; i++) {
+		if (no_lines && !places)
+			queries[i].less |= SYMBOLIZER_LESS_LINES;
+		r = answer(d, e, places ? &places[i] : NULL, &queries[i], result);
+	}
+	mem_free(d->mem, places, nr * sizeof(*places));
+	dwarf_units_put(e);
+	return r;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct dwarf_query *x = a, *y = b;
+
+	if (x->unit != y->unit)
+		return x->unit < y->unit ? -1 : 1;
+	return x->vaddr < y->vaddr ? -1 : x->vaddr > y->vaddr;
+}
+
+/* One round: every open query is put to the nth unit that may hold it. Returns how many were put, or -errno. */
+static ssize_t one_round(struct dwarf_index *d, struct dwarf_query *queries, size_t nr,
+			 uint32_t nth, struct result *result)
+{
+	bool sorted = true;
+	size_t put = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < nr; i++) {
+		struct dwarf_query *q = &queries[i];
+		bool open = !q->answered && !q->file;
+
+		q->unit = open ? dwarf_find_unit(&d->find, q->vaddr, nth) : DWARF_NO_UNIT;
+		put += q->unit != DWARF_NO_UNIT;
+		sorted &= !i || compare(q - 1, q) <= 0;
+	}
+	if (!sorted)
+		qsort(queries, nr, sizeof(*queries), compare);
+	for (size_t i = 0, j; i < nr && !r && queries[i].unit != DWARF_NO_UNIT; i = j) {
+		for (j = i + 1; j < nr && queries[j].unit == queries[i].unit;)
+			j++;
+		r = answer_unit(d, &queries[i], j - i, result);
+	}
+	return r ? r : (ssize_t)put;
+}
+
+static int all_rounds(struct dwarf_index *d, struct dwarf_query *queries, size_t nr,
+		      struct result *result)
+{
+	ssize_t put = 1;
+
+	for (uint32_t nth = 0; nth < OVERLAPS_MAX && put > 0; nth++)
+		put = one_round(d, queries, nr, nth, result);
+	return put < 0 ? (int)put : 0;
+}
+
+static bool any_open(const struct dwarf_query *queries, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++) {
+		if (!queries[i].answered && !queries[i].file)
+			return true;
+	}
+	return false;
+}
+
+/* Between batches nobody holds a string: the time to forget them when they are many. */
+static void make_room(struct dwarf_index *d, enum symbolizer_demangle how)
+{
+	if (dwarf_names_bytes(&d->names) < d->units.soft_max / 2 && d->names.how == how)
+		return;
+	dwarf_units_drop(&d->units);
+	dwarf_names_drop(&d->names);
+	d->names.how = how;
+}
+
+int dwarf_index_answer(struct dwarf_index *d, struct dwarf_query *queries, size_t nr,
+		       enum symbolizer_demangle how, struct result *result)
+{
 	int r;
 
-	if (!range)
-		return 0;
-	r = use_unit(d, range->offset);
-	if (r)
-		return r == -EBADMSG ? 0 : r;
-	function = dwarf_unit_find(&d->unit, vaddr);
-	line_at(&d->unit, vaddr, path, sizeof(path), &place);
-	for (uint32_t depth = 0; function != NO_FUNCTION && depth < RESULT_FRAMES_PER_ADDRESS_MAX;
-	     depth++) {
-		struct dwarf_function *f = &d->unit.functions[function];
-
-		r = add_frame(f, &place, how, result);
-		if (r)
-			return r;
-		if (f->inlined)
-			call_place(&d->unit, &f->die, path, sizeof(path), &place);
-		function = f->parent;
+	make_room(d, how);
+	r = all_rounds(d, queries, nr, result);
+	if (r || d->find.complete || d->find_failed || !any_open(queries, nr))
+		return r;
+	r = dwarf_find_completely(&d->find, &d->file, d->mem);
+	if (r == -ENOMEM) {
+		dwarf_units_drop(&d->units);
+		r = dwarf_find_completely(&d->find, &d->file, d->mem);
 	}
-	return (int)(result_frames(result) - before);
+	d->find_failed = r;
+	return r ? 0 : all_rounds(d, queries, nr, result);
+}
+
+void dwarf_index_stats(const struct dwarf_index *d, struct symbolizer_stats *ret)
+{
+	ret->units_read = d->units.read;
+	ret->units_evicted = d->units.evicted;
+	ret->sections_refused = image_refused(d->file.image);
 }

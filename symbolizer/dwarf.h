@@ -1,28 +1,49 @@
 /*
- * DWARF 4 and 5 by libdw: lines and inlined functions, a unit at a time.
+ * DWARF 2 to 5: functions, lines and inlined calls of addresses, a unit at a time.
  *
- * A unit is read once, into a flat table of address ranges that do not overlap, each with its innermost function;
- * a sorted batch then walks every unit it touches once. Library-private.
+ * A batch is answered unit by unit. Of a unit its functions are found in one pass over its entries, its line program is
+ * run once, and what is inlined into a function is read when somebody asks for an address of it; all as flat tables that
+ * stay until memory is needed for others (dwarf_units.h). Names are read for answers only.
+ *
+ * What memory does not suffice for is left out, in this order: inlined calls, lines (by running the program again for
+ * the addresses of the batch, which needs none), functions. Each answer says so. Library-private.
  */
 #ifndef FLEETPROF_SYMBOLIZER_DWARF_H
 #define FLEETPROF_SYMBOLIZER_DWARF_H
 
+#include "symbolizer/image.h"
 #include "symbolizer/result.h"
-
-#include <libelf.h>
 
 struct dwarf_index;
 
-/* NULL in *ret when the file has no DWARF. elf outlives the index. */
-int dwarf_index_new(struct dwarf_index **ret, Elf *elf);
+/*
+ * NULL in *ret when the file has no DWARF that we read: an object file's, which is not relocated, for example. fd and
+ * elf outlive the index. soft_max: bytes of mem above which tables of units go again.
+ */
+int dwarf_index_new(struct dwarf_index **ret, int fd, Elf *elf, struct mem *mem, size_t soft_max);
 struct dwarf_index *dwarf_index_free(struct dwarf_index *d);
 DEFINE_CLEANUP(struct dwarf_index *, dwarf_index_free)
 
+struct dwarf_query {
+	uint64_t vaddr;
+	size_t index; /* of the answer in the result */
+
+	bool answered; /* the result has its frames */
+	uint8_t less; /* enum symbolizer_less */
+	const char *
+		file; /* when only a line is known, of code that no function is described for; else NULL */
+	uint32_t line, column;
+
+	uint64_t unit; /* private */
+};
+
 /*
- * Adds the frames of vaddr, innermost first, to result. Returns how many (0: not in here), or -errno. Cheapest when
- * vaddrs come ascending: the last unit is kept.
+ * Answers as many of nr queries as it can, in whatever order is quickest; ascending addresses are. Strings of the
+ * answers stay until the next call. Returns 0 or -errno of the result.
  */
-int dwarf_index_frames(struct dwarf_index *d, uint64_t vaddr, enum symbolizer_demangle how,
-		       struct result *result);
+int dwarf_index_answer(struct dwarf_index *d, struct dwarf_query *queries, size_t nr,
+		       enum symbolizer_demangle how, struct result *result);
+
+void dwarf_index_stats(const struct dwarf_index *d, struct symbolizer_stats *ret);
 
 #endif

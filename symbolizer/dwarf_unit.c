@@ -1,225 +1,259 @@
-/* One compilation unit as a flat table over addresses. */
+/* Units of .debug_info. */
 #include "symbolizer/dwarf_unit.h"
 
 #include <dwarf.h>
 #include <errno.h>
-#include <string.h>
 
-/* A hostile file may nest or repeat without end; no compiler comes near these. */
-#define DEPTH_MAX 256
-#define FUNCTIONS_MAX (2u << 20)
-#define RANGES_MAX (4u << 20)
-#define DIES_MAX (32u << 20)
-
-/* A range as read: not yet flat. */
-struct raw_range {
-	uint64_t start, end;
-	uint32_t function, depth;
-};
-
-struct reader {
-	struct dwarf_unit *unit;
-	struct raw_range *raw;
-	size_t nr_raw, raw_size, functions_size;
-	uint64_t dies;
-};
-
-static int grow(void **array, size_t *size, size_t nr, size_t element, size_t max)
+static bool has_id(uint8_t type)
 {
-	size_t bigger = *size ? 2 * *size : 64;
-	void *more;
-
-	if (nr < *size)
-		return 0;
-	if (nr >= max)
-		return -ENOSPC;
-	more = realloc(*array, bigger * element);
-	if (!more)
-		return -ENOMEM;
-	*array = more;
-	*size = bigger;
-	return 0;
+	return type == DW_UT_skeleton || type == DW_UT_split_compile;
 }
 
-static int add_ranges(struct reader *r, Dwarf_Die *die, uint32_t function, uint32_t depth)
+static bool has_signature(uint8_t type)
 {
-	Dwarf_Addr base, start, end;
-	ptrdiff_t at = 0;
+	return type == DW_UT_type || type == DW_UT_split_type;
+}
 
-	while ((at = dwarf_ranges(die, at, &base, &start, &end)) > 0) {
-		int rc = grow((void **)&r->raw, &r->raw_size, r->nr_raw, sizeof(*r->raw),
-			      RANGES_MAX);
+int dwarf_header_read(struct reader *r, uint64_t offset, struct dwarf_header *ret)
+{
+	struct dwarf_header h = { .offset = offset, .type = DW_UT_compile };
+	const uint8_t *begin = r->at;
+	struct reader unit = dwarf_read_length(r, &h.format.offset_size);
 
-		if (rc)
-			return rc;
-		if (start < end && start) /* a discarded function lies at 0 */
-			r->raw[r->nr_raw++] = (struct raw_range) {
-				.start = start, .end = end, .function = function, .depth = depth
-			};
+	if (unit.failed)
+		return -EBADMSG;
+	h.size = (uint64_t)(unit.end - begin);
+	h.format.version = reader_u16(&unit);
+	if (h.format.version == 5) {
+		h.type = reader_u8(&unit);
+		h.format.address_size = reader_u8(&unit);
+		h.abbrev_offset = dwarf_read_offset(&unit, &h.format);
+		if (has_id(h.type))
+			h.dwo_id = reader_u64(&unit);
+		else if (has_signature(h.type))
+			reader_skip(&unit, 8U + h.format.offset_size);
+	} else if (h.format.version >= 2 && h.format.version <= 4) {
+		h.abbrev_offset = dwarf_read_offset(&unit, &h.format);
+		h.format.address_size = reader_u8(&unit);
+	} else {
+		return -EBADMSG;
 	}
+	if (unit.failed || (h.format.address_size != 8 && h.format.address_size != 4))
+		return -EBADMSG;
+	h.first = h.size - reader_left(&unit);
+	*ret = h;
 	return 0;
 }
 
-static int add_function(struct reader *r, Dwarf_Die *die, uint32_t parent, uint32_t *ret)
+struct reader dwarf_unit_reader(const struct dwarf_unit *unit, uint64_t at)
 {
-	struct dwarf_unit *unit = r->unit;
-	int rc = grow((void **)&unit->functions, &r->functions_size, unit->nr_functions,
-		      sizeof(*unit->functions), FUNCTIONS_MAX);
-
-	if (rc)
-		return rc;
-	unit->functions[unit->nr_functions] =
-		(struct dwarf_function) { .die = *die,
-					  .parent = parent,
-					  .inlined = dwarf_tag(die) == DW_TAG_inlined_subroutine };
-	*ret = (uint32_t)unit->nr_functions++;
-	return 0;
+	return reader_from(unit->data, unit->header.size, at);
 }
 
-static bool may_hold_functions(int tag)
+static void set_root_attr(struct dwarf_unit *unit, uint16_t name, const struct dwarf_value *value)
 {
-	switch (tag) {
-	case DW_TAG_subprogram:
-	case DW_TAG_inlined_subroutine:
-	case DW_TAG_lexical_block:
-	case DW_TAG_try_block:
-	case DW_TAG_catch_block:
-	case DW_TAG_namespace:
-	case DW_TAG_module:
-	case DW_TAG_class_type:
-	case DW_TAG_structure_type:
-	case DW_TAG_union_type:
-	case DW_TAG_compile_unit:
-	case DW_TAG_partial_unit:
-		return true;
+	switch (name) {
+	case DW_AT_low_pc:
+		unit->pc.low = *value;
+		break;
+	case DW_AT_high_pc:
+		unit->pc.high = *value;
+		break;
+	case DW_AT_ranges:
+		unit->pc.ranges = *value;
+		break;
+	case DW_AT_name:
+		unit->name = *value;
+		break;
+	case DW_AT_comp_dir:
+		unit->comp_dir = *value;
+		break;
+	case DW_AT_stmt_list:
+		unit->line = *value;
+		break;
+	case DW_AT_addr_base:
+	case DW_AT_GNU_addr_base:
+		unit->addr_base = value->u;
+		break;
+	case DW_AT_str_offsets_base:
+		unit->str_offsets_base = value->u;
+		break;
+	case DW_AT_rnglists_base:
+		unit->rnglists_base = value->u;
+		break;
+	case DW_AT_GNU_ranges_base:
+		unit->gnu_ranges_base = value->u;
+		break;
+	case DW_AT_dwo_name:
+	case DW_AT_GNU_dwo_name:
+		unit->dwo_name = *value;
+		break;
+	case DW_AT_GNU_dwo_id:
+		unit->dwo_id = value->u;
+		break;
 	}
-	return false;
 }
 
-/* The children of parent_die; function is the one around them. */
-static int read_children(struct reader *r, Dwarf_Die *parent_die, uint32_t function, uint32_t depth)
+/* In a .dwo the tables begin behind their headers, and nobody says so. */
+static void set_implied_bases(struct dwarf_unit *unit)
 {
-	Dwarf_Die die;
+	uint32_t length_size = unit->header.format.offset_size == 8 ? 12 : 4;
 
-	if (depth > DEPTH_MAX || dwarf_child(parent_die, &die))
-		return 0;
-	do {
-		int tag = dwarf_tag(&die), rc = 0;
-		uint32_t inner = function;
-
-		if (++r->dies > DIES_MAX)
-			return -ENOSPC;
-		if (!may_hold_functions(tag))
-			continue;
-		if (tag == DW_TAG_subprogram || tag == DW_TAG_inlined_subroutine) {
-			uint32_t parent = tag == DW_TAG_inlined_subroutine ? function : NO_FUNCTION;
-
-			rc = add_function(r, &die, parent, &inner);
-			if (!rc)
-				rc = add_ranges(r, &die, inner, depth);
-		}
-		if (!rc)
-			rc = read_children(r, &die, inner, depth + 1);
-		if (rc)
-			return rc;
-	} while (!dwarf_siblingof(&die, &die));
-	return 0;
+	if (!unit->file->dwo || unit->header.format.version < 5)
+		return;
+	unit->str_offsets_base = length_size + 4;
+	unit->rnglists_base = length_size + 8;
 }
 
-static int compare(const void *a, const void *b)
+static int read_root(struct dwarf_unit *unit)
 {
-	const struct raw_range *x = a, *y = b;
+	struct reader r = dwarf_unit_reader(unit, unit->header.first);
+	const struct dwarf_abbrev *a;
 
-	if (x->start != y->start)
-		return x->start < y->start ? -1 : 1;
-	if (x->depth != y->depth)
-		return x->depth < y->depth ? -1 : 1;
-	return x->end > y->end ? -1 : x->end < y->end;
+	image_touch(unit->file->image, r.at, 4096);
+	a = dwarf_abbrev_find(&unit->abbrevs, reader_uleb(&r));
+	if (!a)
+		return -EBADMSG;
+	set_implied_bases(unit);
+	unit->tag = a->tag;
+	unit->dwo_id = unit->header.dwo_id;
+	for (uint32_t i = 0; i < a->nr_attrs; i++) {
+		const struct dwarf_attr *attr = &unit->abbrevs.attrs[a->first_attr + i];
+		struct dwarf_value value =
+			dwarf_read(&r, attr->form, attr->implicit, &unit->header.format);
+
+		set_root_attr(unit, attr->name, &value);
+	}
+	unit->is_skeleton =
+		unit->header.type == DW_UT_skeleton || unit->dwo_name.kind != DWARF_NONE;
+	return r.failed ? -EBADMSG : 0;
 }
 
-static int emit(struct dwarf_unit *unit, size_t *size, uint64_t start, uint64_t end,
-		uint32_t function)
+/* A split unit knows neither its addresses nor its lines: its skeleton does. */
+static void take_from_skeleton(struct dwarf_unit *unit, const struct dwarf_unit *skeleton)
 {
+	unit->code = skeleton->file;
+	unit->addr_base = skeleton->addr_base;
+	unit->gnu_ranges_base = skeleton->gnu_ranges_base;
+	unit->pc = skeleton->pc;
+	unit->line = skeleton->line;
+	unit->comp_dir = skeleton->comp_dir;
+	unit->low_pc = skeleton->low_pc;
+	unit->is_skeleton = false;
+}
+
+int dwarf_unit_init(struct dwarf_unit *unit, struct dwarf_file *file, uint64_t offset,
+		    const struct dwarf_unit *skeleton, struct mem *mem)
+{
+	struct section info = image_section(file->image, IMAGE_INFO);
+	struct section abbrev = image_section(file->image, IMAGE_ABBREV);
+	struct reader r = reader_from(info.data, info.size, offset), abbrevs;
+	struct dwarf_unit u = { .file = file, .code = file, .data = r.at };
 	int rc;
 
-	if (start >= end)
-		return 0;
-	rc = grow((void **)&unit->ranges, size, unit->nr_ranges, sizeof(*unit->ranges),
-		  2 * RANGES_MAX);
-	if (!rc)
-		unit->ranges[unit->nr_ranges++] =
-			(struct dwarf_range) { .start = start, .end = end, .function = function };
-	return rc;
-}
-
-/* Sweeps over the ranges with a stack of those that are open; the top is the innermost. */
-static int flatten(struct reader *r)
-{
-	const struct raw_range *open[DEPTH_MAX + 2];
-	size_t nr_open = 0, size = 0;
-	uint64_t at = 0;
-	int rc = 0;
-
-	qsort(r->raw, r->nr_raw, sizeof(*r->raw), compare);
-	for (size_t i = 0; i <= r->nr_raw && !rc; i++) {
-		uint64_t next = i < r->nr_raw ? r->raw[i].start : UINT64_MAX;
-
-		while (nr_open && open[nr_open - 1]->end <= next && !rc) {
-			const struct raw_range *top = open[--nr_open];
-
-			rc = emit(r->unit, &size, at, top->end, top->function);
-			at = MAX(at, top->end);
-		}
-		if (i == r->nr_raw || rc)
-			break;
-		if (nr_open)
-			rc = emit(r->unit, &size, at, next, open[nr_open - 1]->function);
-		at = next;
-		if (nr_open < ARRAY_SIZE(open))
-			open[nr_open++] = &r->raw[i];
-	}
-	return rc;
-}
-
-int dwarf_unit_read(struct dwarf_unit *ret, const Dwarf_Die *die)
-{
-	struct dwarf_unit unit = { .die = *die };
-	struct reader r = { .unit = &unit };
-	int rc = read_children(&r, &unit.die, NO_FUNCTION, 0);
-
-	if (rc == -ENOSPC) /* what was read so far is still right */
-		rc = 0;
-	if (!rc && r.nr_raw)
-		rc = flatten(&r);
-	free(r.raw);
-	if (rc) {
-		dwarf_unit_deinit(&unit);
+	image_touch(file->image, r.at, 64);
+	rc = dwarf_header_read(&r, offset, &u.header);
+	if (rc)
 		return rc;
-	}
-	*ret = unit;
-	return 0;
+	abbrevs = reader_from(abbrev.data, abbrev.size, u.header.abbrev_offset);
+	image_touch(file->image, abbrevs.at, 4096);
+	rc = dwarf_abbrevs_init(&u.abbrevs, abbrevs, &u.header.format, mem);
+	if (rc)
+		return rc;
+	rc = read_root(&u);
+	if (!rc && skeleton)
+		take_from_skeleton(&u, skeleton);
+	else if (!rc)
+		dwarf_unit_address(&u, &u.pc.low, &u.low_pc);
+	if (rc)
+		dwarf_unit_deinit(&u);
+	else
+		*unit = u;
+	return rc;
 }
 
 void dwarf_unit_deinit(struct dwarf_unit *unit)
 {
-	free(unit->functions);
-	free(unit->ranges);
-	*unit = (struct dwarf_unit) { .functions = NULL };
+	dwarf_abbrevs_deinit(&unit->abbrevs);
 }
 
-uint32_t dwarf_unit_find(const struct dwarf_unit *unit, uint64_t vaddr)
+/* The string at offset of a section. */
+static const char *string_at(struct dwarf_file *file, enum image_section which, uint64_t offset)
 {
-	size_t lo = 0, hi = unit->nr_ranges;
+	struct section section = image_section(file->image, which);
+	struct reader r = reader_from(section.data, section.size, offset);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
+	image_touch(file->image, r.at, MIN(reader_left(&r), (size_t)256));
+	return reader_cstr(&r);
+}
 
-		if (unit->ranges[mid].end <= vaddr)
-			lo = mid + 1;
-		else
-			hi = mid;
+/* Entry index of a table of size-byte entries that begins at base of a section. */
+static bool table_entry(struct dwarf_file *file, enum image_section which, uint64_t base,
+			uint64_t index, uint32_t size, uint64_t *ret)
+{
+	struct section section = image_section(file->image, which);
+	struct reader r = reader_from(section.data, section.size, base);
+
+	if (index > section.size)
+		return false;
+	reader_skip(&r, index * size);
+	image_touch(file->image, r.at, size);
+	*ret = reader_uint(&r, size);
+	return !r.failed;
+}
+
+const char *dwarf_unit_string(const struct dwarf_unit *unit, const struct dwarf_value *value)
+{
+	uint64_t offset;
+
+	switch (value->kind) {
+	case DWARF_STRING:
+		return value->s;
+	case DWARF_STRING_STR:
+		return string_at(unit->file, IMAGE_STR, value->u);
+	case DWARF_STRING_LINE_STR:
+		return string_at(unit->file, IMAGE_LINE_STR, value->u);
+	case DWARF_STRING_ALT:
+		return unit->file->alt ? string_at(unit->file->alt, IMAGE_STR, value->u) : NULL;
+	case DWARF_STRING_INDEX:
+		if (!table_entry(unit->file, IMAGE_STR_OFFSETS, unit->str_offsets_base, value->u,
+				 unit->header.format.offset_size, &offset))
+			return NULL;
+		return string_at(unit->file, IMAGE_STR, offset);
+	default:
+		return NULL;
 	}
-	if (lo == unit->nr_ranges || vaddr < unit->ranges[lo].start)
-		return NO_FUNCTION;
-	return unit->ranges[lo].function;
+}
+
+bool dwarf_unit_address(const struct dwarf_unit *unit, const struct dwarf_value *value,
+			uint64_t *ret)
+{
+	if (value->kind == DWARF_ADDRESS) {
+		*ret = value->u;
+		return true;
+	}
+	return value->kind == DWARF_ADDRESS_INDEX &&
+	       table_entry(unit->code, IMAGE_ADDR, unit->addr_base, value->u,
+			   unit->header.format.address_size, ret);
+}
+
+bool dwarf_unit_ref(const struct dwarf_unit *unit, const struct dwarf_value *value,
+		    struct dwarf_ref *ret)
+{
+	switch (value->kind) {
+	case DWARF_REF_UNIT:
+		if (value->u >= unit->header.size)
+			return false;
+		*ret = (struct dwarf_ref) { .file = unit->file,
+					    .offset = unit->header.offset + value->u };
+		return true;
+	case DWARF_REF_INFO:
+		*ret = (struct dwarf_ref) { .file = unit->file, .offset = value->u };
+		return true;
+	case DWARF_REF_ALT:
+		*ret = (struct dwarf_ref) { .file = unit->file->alt, .offset = value->u };
+		return unit->file->alt != NULL;
+	default:
+		return false;
+	}
 }

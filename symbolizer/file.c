@@ -7,7 +7,11 @@
 #include <errno.h>
 #include <string.h>
 
+#define TABLES_MAX                                                                                 \
+	(20u << 20) /* of debug information that is kept because it may be asked for again */
+
 struct symbolizer_file {
+	int fd;
 	Elf *elf;
 	struct symtab *symtab;
 	struct dwarf_index *dwarf;
@@ -16,7 +20,9 @@ struct symbolizer_file {
 	struct segment segments[SEGMENTS_MAX];
 	size_t nr_segments;
 	enum symbolizer_demangle demangle;
-	bool tables_tried;
+	struct mem mem;
+	struct symbolizer_stats stats;
+	bool tables_tried, no_dwarf;
 };
 
 int symbolizer_file_new(struct symbolizer_file **ret, int fd, struct err *err)
@@ -25,6 +31,8 @@ int symbolizer_file_new(struct symbolizer_file **ret, int fd, struct err *err)
 
 	if (!file)
 		return -ENOMEM;
+	file->fd = fd;
+	file->mem.max = SYMBOLIZER_MEMORY_DEFAULT;
 	if (elf_version(EV_CURRENT) == EV_NONE)
 		return err_set(err, -EINVAL, "libelf: %s", elf_errmsg(-1));
 	/* A file truncated while it is mapped gives SIGBUS, which the supervisor knows how to read. */
@@ -65,77 +73,145 @@ void symbolizer_file_set_demangle(struct symbolizer_file *file, enum symbolizer_
 	file->demangle = how;
 }
 
+void symbolizer_file_set_memory(struct symbolizer_file *file, size_t max)
+{
+	file->mem.max = max;
+}
+
+void symbolizer_file_stats(const struct symbolizer_file *file, struct symbolizer_stats *ret)
+{
+	*ret = file->stats;
+	ret->memory_used = file->mem.used;
+	ret->memory_peak = file->mem.peak;
+	ret->memory_max = file->mem.max;
+	if (file->dwarf)
+		dwarf_index_stats(file->dwarf, ret);
+}
+
 /* Tables are read when the first address is asked for: an identity needs none of them. */
 static int read_tables(struct symbolizer_file *file)
 {
-	int r = 0;
+	int r;
 
-	if (!file->symtab)
-		r = symtab_new(&file->symtab, file->elf);
-	if (r || file->tables_tried)
-		return r;
+	if (file->tables_tried)
+		return 0;
 	file->tables_tried = true;
 	r = gopclntab_new(&file->go, file->elf, file->segments, file->nr_segments);
-	return r ? r : dwarf_index_new(&file->dwarf, file->elf);
+	if (r)
+		return r;
+	r = dwarf_index_new(&file->dwarf, file->fd, file->elf, &file->mem,
+			    MIN(file->mem.max / 2, (size_t)TABLES_MAX));
+	file->no_dwarf =
+		r == -ENOMEM; /* there is less to say about each address, and each says so */
+	return file->no_dwarf ? 0 : r;
 }
 
-static int name_by_symbol(struct symbolizer_file *file, uint64_t vaddr, struct result *result)
+/* A symbol's name, and the line when there is one: assembly has lines and no functions. */
+static int name_by_symbol(struct symbolizer_file *file, const struct dwarf_query *q,
+			  struct result *result)
 {
-	const char *name = symtab_find(file->symtab, vaddr);
 	_cleanup_(freep) char *demangled = NULL;
-	struct symbolizer_frame frame = { .system_name = name };
+	struct symbolizer_frame frame = { .file = q->file, .line = q->line, .column = q->column };
+	const char *name;
+	int r = file->symtab ? 0 : symtab_new(&file->symtab, file->elf);
 
+	if (r)
+		return r;
+	name = symtab_find(file->symtab, q->vaddr);
 	if (!name)
 		return 0;
+	frame.system_name = name;
 	demangled = demangle(name, file->demangle);
 	frame.name = demangled ? demangled : name;
 	return result_add_frame(result, &frame);
 }
 
-static int answer(struct symbolizer_file *file, uint64_t vaddr, struct result *result,
-		  struct symbolizer_answer *ret)
+static int answer_by_symbol(struct symbolizer_file *file, const struct dwarf_query *q,
+			    struct result *result)
 {
-	int r = file->go ? gopclntab_frames(file->go, vaddr, result) : 0;
+	struct symbolizer_answer a = { .first_frame = result_frames(result), .vaddr = q->vaddr };
+	int r = name_by_symbol(file, q, result);
 
-	if (r > 0)
-		ret->source = SYMBOLIZER_GOPCLNTAB;
 	if (r)
-		return MIN(r, 0);
-	if (file->dwarf)
-		r = dwarf_index_frames(file->dwarf, vaddr, file->demangle, result);
-	if (r < 0)
 		return r;
-	if (r > 0) {
-		ret->source = SYMBOLIZER_DWARF;
-		return 0;
+	if (result_frames(result) > a.first_frame)
+		a.source = q->line ? SYMBOLIZER_DWARF : SYMBOLIZER_SYMTAB;
+	a.less = q->less | (file->no_dwarf ? SYMBOLIZER_LESS_FUNCTIONS : 0);
+	result_set_answer(result, q->index, &a);
+	return 0;
+}
+
+static int answer_by_go(struct symbolizer_file *file, struct dwarf_query *q, struct result *result)
+{
+	struct symbolizer_answer a = { .first_frame = result_frames(result),
+				       .vaddr = q->vaddr,
+				       .source = SYMBOLIZER_GOPCLNTAB };
+	int r = gopclntab_frames(file->go, q->vaddr, result);
+
+	q->answered = r > 0;
+	if (q->answered)
+		result_set_answer(result, q->index, &a);
+	return MIN(r, 0);
+}
+
+static int answer_all(struct symbolizer_file *file, struct dwarf_query *queries, size_t nr,
+		      struct result *result)
+{
+	int r = 0;
+
+	for (size_t i = 0; file->go && i < nr && !r; i++)
+		r = answer_by_go(file, &queries[i], result);
+	if (file->dwarf && !r)
+		r = dwarf_index_answer(file->dwarf, queries, nr, file->demangle, result);
+	for (size_t i = 0; i < nr && !r; i++) {
+		if (!queries[i].answered)
+			r = answer_by_symbol(file, &queries[i], result);
 	}
-	r = name_by_symbol(file, vaddr, result);
-	if (!r && result_frames(result) > ret->first_frame)
-		ret->source = SYMBOLIZER_SYMTAB;
 	return r;
+}
+
+/* The queries of the addresses that lie in the file's segments; the others' answers stay empty. */
+static size_t make_queries(struct symbolizer_file *file, enum symbolizer_space space,
+			   const uint64_t *addresses, size_t nr, struct dwarf_query *queries)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < nr; i++) {
+		uint64_t vaddr = addresses[i];
+
+		if (space == SYMBOLIZER_VADDR ||
+		    elf_offset_to_vaddr(file->segments, file->nr_segments, addresses[i], &vaddr))
+			queries[n++] = (struct dwarf_query) { .vaddr = vaddr, .index = i };
+	}
+	return n;
+}
+
+static void count(struct symbolizer_stats *stats, const struct symbolizer_result *result)
+{
+	for (size_t i = 0; i < result->nr_answers; i++) {
+		uint8_t less = result->answers[i].less;
+
+		stats->less_inlines += !!(less & SYMBOLIZER_LESS_INLINES);
+		stats->less_lines += !!(less & SYMBOLIZER_LESS_LINES);
+		stats->less_functions += !!(less & SYMBOLIZER_LESS_FUNCTIONS);
+	}
 }
 
 int symbolizer_file_frames(struct symbolizer_file *file, enum symbolizer_space space,
 			   const uint64_t *addresses, size_t nr, struct symbolizer_result *ret)
 {
 	_cleanup_(result_freep) struct result *result = NULL;
-	int r = read_tables(file);
+	_cleanup_(freep) struct dwarf_query *queries = calloc(nr + 1, sizeof(*queries));
+	int r = queries ? read_tables(file) : -ENOMEM;
 
 	if (!r)
 		r = result_new(&result, nr);
-	for (size_t i = 0; i < nr && !r; i++) {
-		struct symbolizer_answer a = { .first_frame = result_frames(result),
-					       .vaddr = addresses[i] };
-
-		if (space == SYMBOLIZER_VADDR ||
-		    elf_offset_to_vaddr(file->segments, file->nr_segments, addresses[i], &a.vaddr))
-			r = answer(file, a.vaddr, result, &a);
-		else
-			a.vaddr = 0;
-		result_set_answer(result, i, &a);
-	}
+	if (!r)
+		r = answer_all(file, queries, make_queries(file, space, addresses, nr, queries),
+			       result);
 	if (r)
 		return r;
 	result_finish(TAKE_PTR(result), ret);
+	count(&file->stats, ret);
 	return 0;
 }

@@ -1,8 +1,8 @@
-/* Builds a struct symbolizer_result: frames with interned strings, then pointers when all is there. */
+/* Builds a struct symbolizer_result: frames one behind the other, each answer's together. */
 #ifndef FLEETPROF_SYMBOLIZER_RESULT_H
 #define FLEETPROF_SYMBOLIZER_RESULT_H
 
-#include "agent/base/intern.h"
+#include "agent/base/cleanup.h"
 #include "symbolizer/symbolizer.h"
 
 struct result;
@@ -18,6 +18,9 @@ DEFINE_CLEANUP(struct result *, result_free)
  * Returns 0, -ENOSPC when the strings' bound is reached, or -ENOMEM.
  */
 int result_add_frame(struct result *r, const struct symbolizer_frame *frame);
+
+/* As above, of strings that stay as long as the result does, and are not copied. */
+int result_add_stable_frame(struct result *r, const struct symbolizer_frame *frame);
 
 /* How many frames there are: the first_frame of an answer that begins now. */
 uint32_t result_frames(const struct result *r);

@@ -4,7 +4,7 @@
  * Nothing here opens a file by name: every input is a descriptor that the caller opened and checked.
  * The library parses hostile bytes and is meant to run in the sandbox of symbolizer/sandbox.h.
  *
- * Formats: ELF (gABI 4.1), DWARF 4 and 5 (dwarfstd.org), .symtab/.dynsym.
+ * Formats: ELF (gABI 4.1), DWARF 2 to 5 (dwarfstd.org), .symtab/.dynsym.
  */
 #ifndef FLEETPROF_SYMBOLIZER_SYMBOLIZER_H
 #define FLEETPROF_SYMBOLIZER_SYMBOLIZER_H
@@ -16,7 +16,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* One function of the answer for an address. Strings belong to the result and are never NULL. */
+/*
+ * One function of the answer for an address. Strings are never NULL; they stay as long as the result does, and until
+ * the next question to the same file.
+ */
 struct symbolizer_frame {
 	const char *name; /* demangled; never empty */
 	const char *system_name; /* the linker's name */
@@ -38,11 +41,19 @@ enum symbolizer_source {
 	SYMBOLIZER_KALLSYMS,
 };
 
+/* What an answer lacks because the memory did not suffice for it: a set of bits, worst last. */
+enum symbolizer_less {
+	SYMBOLIZER_LESS_INLINES = 1, /* only the function itself */
+	SYMBOLIZER_LESS_LINES = 2,
+	SYMBOLIZER_LESS_FUNCTIONS = 4, /* debug information is there and was not read */
+};
+
 struct symbolizer_answer {
 	uint32_t first_frame; /* index into frames; innermost inlined function first */
 	uint32_t nr_frames; /* 0 with SYMBOLIZER_NONE */
 	uint64_t vaddr; /* the address in the ELF's own space, for a normalized pprof location */
 	enum symbolizer_source source;
+	uint8_t less; /* enum symbolizer_less */
 };
 
 struct symbolizer_result {
@@ -97,6 +108,22 @@ struct symbolizer_file *symbolizer_file_free(struct symbolizer_file *file);
 DEFINE_CLEANUP(struct symbolizer_file *, symbolizer_file_free)
 
 void symbolizer_file_identity(const struct symbolizer_file *file, struct symbolizer_identity *ret);
+
+/*
+ * The most bytes that what is read from the file may take, its mapped pages apart, which stay below
+ * SYMBOLIZER_MAPPED_MAX. To be set before the first question. Answers get shorter near it, see symbolizer_less.
+ */
+#define SYMBOLIZER_MEMORY_DEFAULT (64u << 20)
+#define SYMBOLIZER_MAPPED_MAX (12u << 20)
+void symbolizer_file_set_memory(struct symbolizer_file *file, size_t max);
+
+struct symbolizer_stats {
+	size_t memory_used, memory_peak, memory_max;
+	uint64_t units_read, units_evicted; /* of debug information */
+	uint64_t less_inlines, less_lines, less_functions; /* answers that lack them */
+	uint32_t sections_refused; /* compressed ones that do not fit, or are broken */
+};
+void symbolizer_file_stats(const struct symbolizer_file *file, struct symbolizer_stats *ret);
 
 void symbolizer_file_set_demangle(struct symbolizer_file *file, enum symbolizer_demangle how);
 

@@ -1,0 +1,168 @@
+/* Abbreviations. */
+#include "symbolizer/dwarf_abbrev.h"
+
+#include <dwarf.h>
+#include <errno.h>
+
+/* Compilers' largest tables have some thousand codes with some ten attributes each. */
+#define CODES_MAX (1u << 18)
+#define ATTRS_MAX (1u << 20)
+#define ATTRS_PER_ENTRY_MAX 1024
+
+static int add_code(struct dwarf_abbrevs *t, uint64_t code)
+{
+	int r = 0;
+
+	if (code >= CODES_MAX)
+		return -ENOSPC;
+	while (t->nr_codes <= code && !r) {
+		r = mem_grow(t->mem, (void **)&t->by_code, &t->codes_size, t->nr_codes,
+			     sizeof(*t->by_code), CODES_MAX);
+		if (!r)
+			t->by_code[t->nr_codes++] = 0;
+	}
+	if (!r && !t->by_code[code])
+		t->by_code[code] = (uint32_t)t->nr; /* the first of a code counts */
+	return r;
+}
+
+static int add_attr(struct dwarf_abbrevs *t, const struct dwarf_attr *attr)
+{
+	int r = mem_grow(t->mem, (void **)&t->attrs, &t->attrs_size, t->nr_attrs, sizeof(*t->attrs),
+			 ATTRS_MAX);
+
+	if (!r)
+		t->attrs[t->nr_attrs++] = *attr;
+	return r;
+}
+
+/* Joins to the step before, when both are of a fixed size. */
+static int add_step(struct dwarf_abbrevs *t, struct dwarf_abbrev *a, uint32_t skip)
+{
+	uint32_t *last = a->nr_steps ? &t->steps[t->nr_steps - 1] : NULL;
+	int r;
+
+	if (!skip)
+		return 0;
+	if (last && *last < DWARF_SKIP_LEB && skip < DWARF_SKIP_LEB &&
+	    *last + skip < DWARF_SKIP_LEB) {
+		*last += skip;
+		return 0;
+	}
+	r = mem_grow(t->mem, (void **)&t->steps, &t->steps_size, t->nr_steps, sizeof(*t->steps),
+		     ATTRS_MAX);
+	if (r)
+		return r;
+	t->steps[t->nr_steps++] = skip;
+	a->nr_steps++;
+	return 0;
+}
+
+static uint8_t role_of(uint32_t tag, bool has_code)
+{
+	switch (tag) {
+	case DW_TAG_subprogram:
+		return has_code ? DWARF_ROLE_FUNCTION : DWARF_ROLE_TYPE;
+	case DW_TAG_inlined_subroutine:
+		return DWARF_ROLE_INLINED;
+	case DW_TAG_namespace:
+	case DW_TAG_module:
+		return DWARF_ROLE_SCOPE;
+	case DW_TAG_class_type:
+	case DW_TAG_structure_type:
+	case DW_TAG_union_type:
+	case DW_TAG_interface_type:
+	case DW_TAG_enumeration_type: /* Rust has methods there */
+		return DWARF_ROLE_TYPE;
+	}
+	return DWARF_ROLE_NONE;
+}
+
+static int read_attr(struct dwarf_abbrevs *t, struct dwarf_abbrev *a, struct reader *r,
+		     const struct dwarf_attr *attr)
+{
+	uint32_t skip = dwarf_form_skip(attr->form, &t->format);
+	int rc;
+
+	if (attr->name == DW_AT_sibling && attr->form == DW_FORM_ref4 && a->fixed <= UINT16_MAX) {
+		a->sibling = true;
+		a->sibling_at = (uint16_t)a->fixed;
+	}
+	a->fixed = skip < DWARF_SKIP_LEB && a->fixed != UINT32_MAX ? a->fixed + skip : UINT32_MAX;
+	rc = add_step(t, a, skip);
+	return rc ? rc : add_attr(t, attr);
+}
+
+static int read_abbrev(struct dwarf_abbrevs *t, uint64_t code, struct reader *r)
+{
+	struct dwarf_abbrev a = { .first_attr = (uint32_t)t->nr_attrs,
+				  .first_step = (uint32_t)t->nr_steps };
+	bool has_code = false;
+	int rc = mem_grow(t->mem, (void **)&t->abbrevs, &t->abbrevs_size, t->nr,
+			  sizeof(*t->abbrevs), CODES_MAX);
+
+	a.tag = (uint16_t)reader_uleb(r);
+	a.children = reader_u8(r);
+	while (!rc) {
+		uint64_t name = reader_uleb(r), form = reader_uleb(r);
+		struct dwarf_attr attr = { .name = (uint16_t)name, .form = (uint16_t)form };
+
+		if (form == DW_FORM_implicit_const)
+			attr.implicit = reader_sleb(r);
+		if (r->failed)
+			return -EBADMSG;
+		if (!name && !form)
+			break;
+		if (name > UINT16_MAX || form > UINT16_MAX)
+			return -EBADMSG;
+		if (a.nr_attrs++ >= ATTRS_PER_ENTRY_MAX)
+			return -ENOSPC;
+		has_code |= name == DW_AT_low_pc || name == DW_AT_ranges;
+		rc = read_attr(t, &a, r, &attr);
+	}
+	if (rc)
+		return rc;
+	a.role = role_of(a.tag, has_code);
+	t->abbrevs[t->nr++] = a;
+	return add_code(t, code);
+}
+
+int dwarf_abbrevs_init(struct dwarf_abbrevs *t, struct reader r, const struct dwarf_format *format,
+		       struct mem *mem)
+{
+	struct dwarf_abbrevs table = { .format = *format, .mem = mem };
+	uint64_t code;
+	int rc = 0;
+
+	while (!rc && (code = reader_uleb(&r)) != 0)
+		rc = read_abbrev(&table, code, &r);
+	if (!rc && r.failed)
+		rc = -EBADMSG;
+	if (rc)
+		dwarf_abbrevs_deinit(&table);
+	else
+		*t = table;
+	return rc;
+}
+
+void dwarf_abbrevs_deinit(struct dwarf_abbrevs *t)
+{
+	mem_free(t->mem, t->abbrevs, t->abbrevs_size * sizeof(*t->abbrevs));
+	mem_free(t->mem, t->by_code, t->codes_size * sizeof(*t->by_code));
+	mem_free(t->mem, t->attrs, t->attrs_size * sizeof(*t->attrs));
+	mem_free(t->mem, t->steps, t->steps_size * sizeof(*t->steps));
+	*t = (struct dwarf_abbrevs) { .mem = t->mem };
+}
+
+void dwarf_abbrev_skip_slowly(const struct dwarf_abbrevs *t, const struct dwarf_abbrev *a,
+			      struct reader *r)
+{
+	const uint32_t *steps = &t->steps[a->first_step];
+
+	for (uint32_t i = 0; i < a->nr_steps; i++) {
+		if (steps[i] < DWARF_SKIP_LEB)
+			reader_skip(r, steps[i]);
+		else
+			dwarf_skip(r, steps[i], &t->format);
+	}
+}

@@ -1,0 +1,77 @@
+/*
+ * A unit's abbreviations: how each kind of its entries is written, prepared for passing over entries quickly.
+ * DWARF 5, 7.5.3. Library-private.
+ */
+#ifndef FLEETPROF_SYMBOLIZER_DWARF_ABBREV_H
+#define FLEETPROF_SYMBOLIZER_DWARF_ABBREV_H
+
+#include "symbolizer/dwarf_form.h"
+#include "symbolizer/mem.h"
+
+struct dwarf_attr {
+	uint16_t name, form;
+	int64_t implicit; /* of DW_FORM_implicit_const */
+};
+
+/* What an entry is to somebody who looks for code. */
+enum dwarf_role {
+	DWARF_ROLE_NONE,
+	DWARF_ROLE_FUNCTION, /* with addresses */
+	DWARF_ROLE_INLINED,
+	DWARF_ROLE_SCOPE, /* namespaces and modules: functions are among its children */
+	DWARF_ROLE_TYPE, /* a class may hold functions; in C it never does */
+};
+
+struct dwarf_abbrev {
+	uint16_t tag, nr_attrs;
+	uint8_t role;
+	bool children;
+	bool sibling; /* says where the entry behind its children is: a ref4, sibling_at bytes from the first attribute */
+	uint16_t sibling_at;
+	uint32_t fixed; /* bytes of all attributes; UINT32_MAX: differs */
+	uint32_t first_attr;
+	uint32_t first_step, nr_steps; /* how to pass over it, runs of fixed sizes put together */
+};
+
+struct dwarf_abbrevs {
+	struct dwarf_format format;
+	struct dwarf_abbrev *abbrevs;
+	uint32_t *by_code; /* index + 1; codes count up from 1 in practice */
+	struct dwarf_attr *attrs;
+	uint32_t *steps;
+	size_t nr, nr_codes, nr_attrs, nr_steps;
+	size_t abbrevs_size, codes_size, attrs_size, steps_size;
+	struct mem *mem;
+};
+
+/*
+ * Reads the table at r. Returns 0, -EBADMSG for one that cannot be read to its end, -ENOSPC beyond the bounds of any
+ * compiler, -ENOMEM.
+ */
+int dwarf_abbrevs_init(struct dwarf_abbrevs *t, struct reader r, const struct dwarf_format *format,
+		       struct mem *mem);
+void dwarf_abbrevs_deinit(struct dwarf_abbrevs *t);
+
+/* NULL: no such code. */
+static inline const struct dwarf_abbrev *dwarf_abbrev_find(const struct dwarf_abbrevs *t,
+							   uint64_t code)
+{
+	uint32_t i = code < t->nr_codes ? t->by_code[code] : 0;
+
+	return i ? &t->abbrevs[i - 1] : NULL;
+}
+
+/* Passes over all attributes of an entry. */
+void dwarf_abbrev_skip_slowly(const struct dwarf_abbrevs *t, const struct dwarf_abbrev *a,
+			      struct reader *r);
+
+static inline void dwarf_abbrev_skip(const struct dwarf_abbrevs *t, const struct dwarf_abbrev *a,
+				     struct reader *r)
+{
+	if (a->fixed != UINT32_MAX)
+		reader_skip(r, a->fixed);
+	else
+		dwarf_abbrev_skip_slowly(t, a, r);
+}
+
+#endif

@@ -1,0 +1,187 @@
+/* Which unit describes an address. */
+#include "symbolizer/dwarf_find.h"
+#include "symbolizer/dwarf_ranges.h"
+
+#include <dwarf.h>
+#include <errno.h>
+
+#define AREAS_MAX (8u << 20)
+#define RANGES_MAX (1u << 20) /* of one unit */
+#define LOOK_BACK_MAX 64 /* areas within each other: link-time optimized files have some */
+
+static int add_area(struct dwarf_find *find, uint64_t start, uint64_t end, uint64_t unit)
+{
+	struct dwarf_area *last = find->nr ? &find->areas[find->nr - 1] : NULL;
+	int r;
+
+	if (last && last->unit == unit && last->end == start) {
+		last->end = end;
+		return 0;
+	}
+	r = mem_grow(find->mem, (void **)&find->areas, &find->size, find->nr, sizeof(*find->areas),
+		     AREAS_MAX);
+	if (!r)
+		find->areas[find->nr++] =
+			(struct dwarf_area) { .start = start, .end = end, .unit = unit };
+	return r;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct dwarf_area *x = a, *y = b;
+
+	if (x->start != y->start)
+		return x->start < y->start ? -1 : 1;
+	return x->end > y->end ? -1 : x->end < y->end;
+}
+
+static void finish(struct dwarf_find *find)
+{
+	uint64_t reach = 0;
+
+	if (find->nr)
+		qsort(find->areas, find->nr, sizeof(*find->areas), compare);
+	for (size_t i = 0; i < find->nr; i++) {
+		reach = MAX(reach, find->areas[i].end);
+		find->areas[i].reach = reach;
+	}
+}
+
+/* One set of .debug_aranges; r ends with it. */
+static int read_set(struct dwarf_find *find, struct reader *r, const uint8_t *begin,
+		    uint8_t offset_size)
+{
+	struct dwarf_format format = { .offset_size = offset_size };
+	uint16_t version = reader_u16(r);
+	uint64_t unit = dwarf_read_offset(r, &format);
+	uint8_t size = reader_u8(r), segment_size = reader_u8(r);
+	int rc = 0;
+
+	if (r->failed || version != 2 || segment_size || (size != 8 && size != 4))
+		return 0;
+	reader_skip(r, (2U * size - (uint64_t)(r->at - begin) % (2U * size)) % (2U * size));
+	while (reader_left(r) && !rc) {
+		uint64_t start = reader_uint(r, size), length = reader_uint(r, size);
+
+		if (r->failed || (!start && !length))
+			break;
+		if (start && length && start + length > start)
+			rc = add_area(find, start, start + length, unit);
+	}
+	return rc;
+}
+
+int dwarf_find_quickly(struct dwarf_find *find, struct dwarf_file *file, struct mem *mem)
+{
+	struct section section = image_section(file->image, IMAGE_ARANGES);
+	struct reader r = reader_of(section.data, section.size);
+	struct dwarf_find f = { .mem = mem };
+	int rc = 0;
+
+	while (reader_left(&r) && !rc) {
+		const uint8_t *begin = r.at;
+		uint8_t offset_size;
+		struct reader set = dwarf_read_length(&r, &offset_size);
+
+		image_touch(file->image, begin, (size_t)(r.at - begin));
+		if (set.failed)
+			break;
+		rc = read_set(&f, &set, begin, offset_size);
+	}
+	if (rc == -ENOMEM) {
+		dwarf_find_deinit(&f);
+		return rc;
+	}
+	finish(&f);
+	*find = f;
+	return 0;
+}
+
+static int add_functions(struct dwarf_find *find, const struct dwarf_unit *unit)
+{
+	struct dwarf_functions functions;
+	int r = dwarf_functions_init(&functions, unit, false, find->mem);
+
+	if (r)
+		return r;
+	for (size_t i = 0; i < functions.spans.nr && !r; i++)
+		r = add_area(find, functions.spans.spans[i].start, functions.spans.spans[i].end,
+			     unit->header.offset);
+	dwarf_functions_deinit(&functions);
+	return r;
+}
+
+static int add_unit(struct dwarf_find *find, const struct dwarf_unit *unit)
+{
+	struct dwarf_ranges it;
+	uint64_t start, end;
+	bool any = false;
+	int r = 0;
+
+	dwarf_ranges_begin(&it, unit, &unit->pc);
+	for (uint32_t i = 0; i < RANGES_MAX && !r && dwarf_ranges_next(&it, &start, &end); i++) {
+		r = add_area(find, start, end, unit->header.offset);
+		any = true;
+	}
+	if (!any && unit->pc.ranges.kind == DWARF_NONE && unit->pc.high.kind == DWARF_NONE)
+		r = add_functions(find, unit);
+	return r;
+}
+
+int dwarf_find_completely(struct dwarf_find *find, struct dwarf_file *file, struct mem *mem)
+{
+	struct dwarf_find f = { .mem = mem, .complete = true };
+	int r = dwarf_file_list(file, mem);
+
+	for (size_t i = 0; i < file->nr && !r; i++) {
+		struct dwarf_unit unit;
+
+		r = dwarf_unit_init(&unit, file, file->units[i], NULL, mem);
+		if (r == -EBADMSG || r == -ENOSPC) { /* its neighbours may be better */
+			r = 0;
+			continue;
+		}
+		if (r)
+			break;
+		if (unit.tag == DW_TAG_compile_unit || unit.tag == DW_TAG_skeleton_unit)
+			r = add_unit(&f, &unit);
+		dwarf_unit_deinit(&unit);
+	}
+	if (r == -ENOMEM) {
+		dwarf_find_deinit(&f);
+		return r;
+	}
+	finish(&f);
+	dwarf_find_deinit(find);
+	*find = f;
+	return 0;
+}
+
+void dwarf_find_deinit(struct dwarf_find *find)
+{
+	mem_free(find->mem, find->areas, find->size * sizeof(*find->areas));
+	*find = (struct dwarf_find) { .mem = find->mem };
+}
+
+uint64_t dwarf_find_unit(const struct dwarf_find *find, uint64_t address, uint32_t nth)
+{
+	size_t lo = 0, n = find->nr;
+
+	while (n > 0) { /* the first that begins above */
+		size_t half = n / 2;
+
+		if (find->areas[lo + half].start <= address) {
+			lo += half + 1;
+			n -= half + 1;
+		} else {
+			n = half;
+		}
+	}
+	for (uint32_t i = 0; i < LOOK_BACK_MAX && lo-- > 0; i++) {
+		if (find->areas[lo].reach <= address)
+			break;
+		if (address < find->areas[lo].end && !nth--)
+			return find->areas[lo].unit;
+	}
+	return DWARF_NO_UNIT;
+}

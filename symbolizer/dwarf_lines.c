@@ -1,0 +1,367 @@
+/* Line tables. */
+#include "symbolizer/dwarf_lines.h"
+
+#include <dwarf.h>
+#include <errno.h>
+
+#define ROWS_MAX (64u << 20)
+#define SEQUENCES_MAX (4u << 20)
+
+int dwarf_program_read(struct dwarf_program *ret, const struct dwarf_unit *unit)
+{
+	struct section section = image_section(unit->code->image, IMAGE_LINE);
+	struct reader r = reader_from(section.data, section.size, unit->line.u), body, header;
+	struct dwarf_program p = { .unit = unit, .max_operations = 1 };
+	uint64_t header_length;
+
+	if (!section.data || (unit->line.kind != DWARF_OFFSET && unit->line.kind != DWARF_NUMBER))
+		return -ENOENT;
+	image_touch(unit->code->image, r.at, 4096);
+	body = dwarf_read_length(&r, &p.format.offset_size);
+	p.format.version = reader_u16(&body);
+	p.format.address_size = unit->header.format.address_size;
+	if (p.format.version >= 5)
+		reader_skip(&body, 2); /* sizes of addresses and of segment selectors */
+	header_length = dwarf_read_offset(&body, &p.format);
+	header = reader_part(&body, header_length);
+	p.min_instruction = reader_u8(&header);
+	if (p.format.version >= 4)
+		p.max_operations = reader_u8(&header);
+	reader_skip(&header, 1); /* is_stmt at the beginning: we take every row */
+	p.line_base = (int8_t)reader_u8(&header);
+	p.line_range = reader_u8(&header);
+	p.opcode_base = reader_u8(&header);
+	p.opcode_lengths = reader_bytes(&header, p.opcode_base ? p.opcode_base - 1U : 0);
+	if (header.failed || body.failed || !p.line_range || !p.opcode_base || !p.max_operations ||
+	    p.format.version < 2 || p.format.version > 5)
+		return -EBADMSG;
+	p.tables = header;
+	p.code = body;
+	*ret = p;
+	return 0;
+}
+
+/* A run of the program: its registers, and where its rows go. */
+struct run {
+	const struct dwarf_program *p;
+	struct reader r;
+	uint64_t address;
+	uint32_t op_index, file, line, column;
+
+	bool in_sequence;
+	uint64_t row_start, sequence_start; /* the row that was begun, of what place */
+	struct dwarf_place place;
+
+	struct dwarf_lines *lines; /* either these … */
+	const uint64_t *addresses; /* … or only the rows at these */
+	size_t nr_addresses, next_address;
+	struct dwarf_place *places;
+	int error;
+};
+
+static void run_reset(struct run *run)
+{
+	run->address = 0;
+	run->op_index = 0;
+	run->file = 1;
+	run->line = 1;
+	run->column = 0;
+	run->in_sequence = false;
+}
+
+static size_t first_not_below(const uint64_t *addresses, size_t nr, uint64_t address)
+{
+	size_t lo = 0;
+
+	while (nr > 0) {
+		size_t half = nr / 2;
+
+		if (addresses[lo + half] < address) {
+			lo += half + 1;
+			nr -= half + 1;
+		} else {
+			nr = half;
+		}
+	}
+	return lo;
+}
+
+static int add_row(struct run *run)
+{
+	struct dwarf_lines *lines = run->lines;
+	struct dwarf_sequence *s = &lines->sequences[lines->nr_sequences];
+	const struct dwarf_row *last = s->nr ? &lines->rows[lines->nr_rows - 1] : NULL;
+	int r;
+
+	if (last && !memcmp(&last->place, &run->place, sizeof(run->place)))
+		return 0;
+	r = mem_grow(lines->mem, (void **)&lines->rows, &lines->rows_size, lines->nr_rows,
+		     sizeof(*lines->rows), ROWS_MAX);
+	if (r)
+		return r;
+	lines->rows[lines->nr_rows++] =
+		(struct dwarf_row) { .start = (uint32_t)(run->row_start - run->sequence_start),
+				     .place = run->place };
+	s->nr++;
+	return 0;
+}
+
+/* [row_start, end) is of one place. */
+static void end_row(struct run *run, uint64_t end)
+{
+	if (end <= run->row_start)
+		return;
+	if (run->lines) {
+		if (!run->error)
+			run->error = add_row(run);
+		return;
+	}
+	while (run->next_address < run->nr_addresses && run->addresses[run->next_address] < end)
+		run->places[run->next_address++] = run->place;
+}
+
+static void begin_sequence(struct run *run)
+{
+	struct dwarf_lines *lines = run->lines;
+
+	run->in_sequence = true;
+	run->sequence_start = run->row_start = run->address;
+	if (!lines) {
+		run->next_address =
+			first_not_below(run->addresses, run->nr_addresses, run->address);
+		return;
+	}
+	if (!run->error)
+		run->error =
+			mem_grow(lines->mem, (void **)&lines->sequences, &lines->sequences_size,
+				 lines->nr_sequences, sizeof(*lines->sequences), SEQUENCES_MAX);
+	if (!run->error)
+		lines->sequences[lines->nr_sequences] =
+			(struct dwarf_sequence) { .start = run->address,
+						  .first = (uint32_t)lines->nr_rows };
+}
+
+/* What a linker discarded begins at 0 or at the end of the address space, and is left out. */
+static void end_sequence(struct run *run, uint64_t end)
+{
+	struct dwarf_lines *lines = run->lines;
+	struct dwarf_sequence *s;
+
+	end_row(run, end);
+	run->in_sequence = false;
+	if (!lines || run->error)
+		return;
+	s = &lines->sequences[lines->nr_sequences];
+	s->end = end;
+	if (s->start && s->nr && s->end > s->start)
+		lines->nr_sequences++;
+	else
+		lines->nr_rows = s->first;
+}
+
+/* A row of the program: what was before it ends here. */
+static inline void emit(struct run *run)
+{
+	if (run->in_sequence &&
+	    (run->address < run->row_start || run->address - run->sequence_start > UINT32_MAX))
+		end_sequence(run, run->row_start); /* nonsense, or two in one */
+	if (!run->in_sequence)
+		begin_sequence(run);
+	else if (run->address > run->row_start)
+		end_row(run, run->address);
+	run->row_start = run->address;
+	run->place.line = run->line;
+	run->place.file = run->file >> DWARF_FILE_BITS ? 0 : run->file;
+	run->place.column = run->column >> DWARF_COLUMN_BITS ? 0 : run->column;
+}
+
+static inline void advance(struct run *run, uint64_t operations)
+{
+	const struct dwarf_program *p = run->p;
+
+	if (__builtin_expect(p->max_operations == 1, 1)) {
+		run->address += operations * p->min_instruction;
+		return;
+	}
+	operations += run->op_index;
+	run->address += operations / p->max_operations * p->min_instruction;
+	run->op_index = (uint32_t)(operations % p->max_operations);
+}
+
+static void extended(struct run *run)
+{
+	uint64_t length = reader_uleb(&run->r);
+	struct reader r = reader_part(&run->r, length);
+
+	switch (reader_u8(&r)) {
+	case DW_LNE_end_sequence:
+		if (run->in_sequence)
+			end_sequence(run, run->address);
+		run_reset(run);
+		break;
+	case DW_LNE_set_address:
+		run->address = reader_uint(&r, (uint32_t)reader_left(&r));
+		run->op_index = 0;
+		break;
+	default: /* discriminators; files defined on the way, which no compiler does */
+		break;
+	}
+}
+
+static uint32_t at_most_32(uint64_t value)
+{
+	return value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
+}
+
+static void standard(struct run *run, uint8_t opcode)
+{
+	const struct dwarf_program *p = run->p;
+
+	switch (opcode) {
+	case DW_LNS_copy:
+		emit(run);
+		break;
+	case DW_LNS_advance_pc:
+		advance(run, reader_uleb(&run->r));
+		break;
+	case DW_LNS_advance_line:
+		run->line += (uint32_t)reader_sleb(&run->r);
+		break;
+	case DW_LNS_set_file:
+		run->file = at_most_32(reader_uleb(&run->r));
+		break;
+	case DW_LNS_set_column:
+		run->column = at_most_32(reader_uleb(&run->r));
+		break;
+	case DW_LNS_const_add_pc:
+		advance(run, (255U - p->opcode_base) / p->line_range);
+		break;
+	case DW_LNS_fixed_advance_pc:
+		run->address += reader_u16(&run->r);
+		run->op_index = 0;
+		break;
+	default: /* negate_stmt and the like, and what is yet to be invented */
+		for (uint32_t i = 0; i < p->opcode_lengths[opcode - 1]; i++)
+			reader_skip_leb(&run->r);
+	}
+}
+
+#define TOUCH_STEP (64u << 10)
+
+static void run_program(struct run *run)
+{
+	const struct dwarf_program *p = run->p;
+	const uint8_t *touched = p->code.at;
+
+	run->r = p->code;
+	run_reset(run);
+	while (reader_left(&run->r) && !run->error) {
+		uint8_t opcode;
+
+		if (__builtin_expect(run->r.at >= touched, 0)) {
+			image_touch(p->unit->code->image, run->r.at, TOUCH_STEP);
+			touched = run->r.at + TOUCH_STEP;
+		}
+		opcode = reader_u8(&run->r);
+		if (opcode >= p->opcode_base) {
+			uint32_t adjusted = opcode - p->opcode_base;
+
+			advance(run, adjusted / p->line_range);
+			run->line += (uint32_t)(p->line_base + (int32_t)(adjusted % p->line_range));
+			emit(run);
+		} else if (!opcode) {
+			extended(run);
+		} else {
+			standard(run, opcode);
+		}
+	}
+	if (run->in_sequence) /* it broke off */
+		end_sequence(run, run->row_start);
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct dwarf_sequence *x = a, *y = b;
+
+	return x->start < y->start ? -1 : x->start > y->start;
+}
+
+int dwarf_lines_init(struct dwarf_lines *lines, const struct dwarf_program *program,
+		     struct mem *mem)
+{
+	struct dwarf_lines l = { .mem = mem };
+	struct run run = { .p = program, .lines = &l };
+
+	run_program(&run);
+	if (run.error == -ENOMEM) {
+		dwarf_lines_deinit(&l);
+		return -ENOMEM;
+	}
+	if (l.nr_sequences > 1)
+		qsort(l.sequences, l.nr_sequences, sizeof(*l.sequences), compare);
+	*lines = l;
+	return 0;
+}
+
+void dwarf_lines_deinit(struct dwarf_lines *lines)
+{
+	mem_free(lines->mem, lines->rows, lines->rows_size * sizeof(*lines->rows));
+	mem_free(lines->mem, lines->sequences, lines->sequences_size * sizeof(*lines->sequences));
+	*lines = (struct dwarf_lines) { .mem = lines->mem };
+}
+
+static const struct dwarf_row *find_row(const struct dwarf_row *rows, size_t n, uint32_t at)
+{
+	size_t lo = 0;
+
+	while (n > 0) { /* the first above */
+		size_t half = n / 2;
+
+		if (rows[lo + half].start <= at) {
+			lo += half + 1;
+			n -= half + 1;
+		} else {
+			n = half;
+		}
+	}
+	return lo ? &rows[lo - 1] : NULL;
+}
+
+bool dwarf_lines_find(const struct dwarf_lines *lines, uint64_t address, struct dwarf_place *ret)
+{
+	size_t lo = 0, n = lines->nr_sequences;
+
+	while (n > 0) { /* the first that begins above */
+		size_t half = n / 2;
+
+		if (lines->sequences[lo + half].start <= address) {
+			lo += half + 1;
+			n -= half + 1;
+		} else {
+			n = half;
+		}
+	}
+	/* Sequences do not overlap, but where the same code was kept once and described twice. */
+	for (size_t i = 0; i < 4 && lo > 0; i++) {
+		const struct dwarf_sequence *s = &lines->sequences[--lo];
+		const struct dwarf_row *row;
+
+		if (address >= s->end)
+			continue;
+		row = find_row(&lines->rows[s->first], s->nr, (uint32_t)(address - s->start));
+		if (row)
+			*ret = row->place;
+		return row != NULL;
+	}
+	return false;
+}
+
+void dwarf_lines_scan(const struct dwarf_program *program, const uint64_t *addresses, size_t nr,
+		      struct dwarf_place *places)
+{
+	struct run run = {
+		.p = program, .addresses = addresses, .nr_addresses = nr, .places = places
+	};
+
+	run_program(&run);
+}

@@ -1,0 +1,276 @@
+/* The debug sections of one ELF file. */
+#include "symbolizer/image.h"
+#include "agent/base/err.h"
+#include "symbolizer/symbolizer.h"
+
+#include <errno.h>
+#include <gelf.h>
+#include <libdeflate.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <zstd.h>
+
+#define BLOCK_SHIFT 16 /* the kernel's fault_around_bytes */
+#define COMPRESS_ZSTD 2 /* ELFCOMPRESS_ZSTD: younger than Debian 12's elf.h */
+
+enum packing { PACKING_NONE, PACKING_ZLIB, PACKING_ZSTD, PACKING_UNKNOWN };
+
+struct packed_section {
+	uint64_t offset, size; /* in the file; behind the compression's header */
+	uint64_t unpacked_size;
+	enum packing packing;
+	bool there, refused;
+	uint8_t *unpacked;
+};
+
+struct image {
+	struct mem *mem;
+	const uint8_t *map;
+	size_t size;
+	uint64_t *resident; /* a bit per block */
+	size_t nr_words, nr_resident, resident_max;
+	struct packed_section sections[IMAGE_NR_SECTIONS];
+};
+
+static const char *const names[IMAGE_NR_SECTIONS] = {
+	[IMAGE_ABBREV] = "abbrev",
+	[IMAGE_ADDR] = "addr",
+	[IMAGE_ARANGES] = "aranges",
+	[IMAGE_CU_INDEX] = "cu_index",
+	[IMAGE_INFO] = "info",
+	[IMAGE_LINE] = "line",
+	[IMAGE_LINE_STR] = "line_str",
+	[IMAGE_RANGES] = "ranges",
+	[IMAGE_RNGLISTS] = "rnglists",
+	[IMAGE_STR] = "str",
+	[IMAGE_STR_OFFSETS] = "str_offsets",
+};
+
+/* Which section name is, if it is of the kind that we want. */
+static int which(const char *name, bool dwo, bool *ret_gnu_packed)
+{
+	static const char debug[] = ".debug_", zdebug[] = ".zdebug_";
+	const char *rest;
+
+	*ret_gnu_packed = !strncmp(name, zdebug, sizeof(zdebug) - 1);
+	if (*ret_gnu_packed)
+		rest = name + sizeof(zdebug) - 1;
+	else if (!strncmp(name, debug, sizeof(debug) - 1))
+		rest = name + sizeof(debug) - 1;
+	else
+		return -1;
+	for (int i = 0; i < IMAGE_NR_SECTIONS; i++) {
+		size_t len = strlen(names[i]);
+		bool package = i == IMAGE_CU_INDEX; /* a package's index goes without .dwo */
+
+		if (!strncmp(rest, names[i], len) &&
+		    !strcmp(rest + len, dwo && !package ? ".dwo" : ""))
+			return i;
+	}
+	return -1;
+}
+
+/* gABI: a Chdr before the data. GNU: "ZLIB" and the size, eight bytes, most significant first. */
+static void read_packing(struct image *image, struct packed_section *s, bool gabi, bool is64)
+{
+	struct reader r = reader_of(image->map + s->offset, s->size);
+	uint32_t type = ELFCOMPRESS_ZLIB;
+
+	if (gabi) {
+		type = reader_u32(&r);
+		if (is64)
+			reader_skip(&r, 4);
+		s->unpacked_size = is64 ? reader_u64(&r) : reader_u32(&r);
+		reader_skip(&r, is64 ? 8 : 4); /* alignment */
+	} else {
+		const uint8_t *magic = reader_bytes(&r, 4);
+
+		if (!magic || memcmp(magic, "ZLIB", 4) != 0)
+			return; /* the name alone: plain */
+		for (int i = 0; i < 8; i++)
+			s->unpacked_size = s->unpacked_size << 8 | reader_u8(&r);
+	}
+	s->packing = type == ELFCOMPRESS_ZLIB ? PACKING_ZLIB
+		     : type == COMPRESS_ZSTD  ? PACKING_ZSTD
+					      : PACKING_UNKNOWN;
+	if (r.failed)
+		s->packing = PACKING_UNKNOWN;
+	s->offset += s->size - reader_left(&r);
+	s->size = reader_left(&r);
+}
+
+static void read_header(struct image *image, const GElf_Shdr *shdr, const char *name, bool dwo,
+			bool is64)
+{
+	struct packed_section *s;
+	bool gnu_packed;
+	int i = which(name, dwo, &gnu_packed);
+
+	if (i < 0 || shdr->sh_type == SHT_NOBITS || shdr->sh_offset > image->size ||
+	    shdr->sh_size > image->size - shdr->sh_offset)
+		return;
+	s = &image->sections[i];
+	if (s->there)
+		return; /* the first of a name counts */
+	*s = (struct packed_section) { .offset = shdr->sh_offset, .size = shdr->sh_size };
+	s->there = true;
+	if (gnu_packed || (shdr->sh_flags & SHF_COMPRESSED))
+		read_packing(image, s, shdr->sh_flags & SHF_COMPRESSED, is64);
+}
+
+static void read_headers(struct image *image, Elf *elf, bool dwo)
+{
+	Elf_Scn *scn = NULL;
+	size_t strings;
+
+	if (elf_getshdrstrndx(elf, &strings) < 0)
+		return;
+	while ((scn = elf_nextscn(elf, scn))) {
+		GElf_Shdr shdr;
+		const char *name;
+
+		if (gelf_getshdr(scn, &shdr) &&
+		    (name = elf_strptr(elf, strings, shdr.sh_name)) != NULL)
+			read_header(image, &shdr, name, dwo, gelf_getclass(elf) == ELFCLASS64);
+	}
+}
+
+/* Other machines' byte order is not read: no process of this host can run such a file. */
+static bool is_ours(Elf *elf)
+{
+	const char *ident = elf_getident(elf, NULL);
+
+	return ident && ident[EI_DATA] == (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? ELFDATA2LSB
+										     : ELFDATA2MSB);
+}
+
+int image_new(struct image **ret, int fd, Elf *elf, bool dwo, struct mem *mem)
+{
+	_cleanup_(image_freep) struct image *image = mem_zalloc(mem, sizeof(*image));
+	struct stat st;
+	void *map;
+
+	if (!image)
+		return -ENOMEM;
+	image->mem = mem;
+	image->resident_max = SYMBOLIZER_MAPPED_MAX >> BLOCK_SHIFT;
+	if (fstat(fd, &st) < 0)
+		return err_last();
+	if (st.st_size > 0 && is_ours(elf)) {
+		map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+		if (map == MAP_FAILED)
+			return err_last();
+		image->map = map;
+		image->size = (size_t)st.st_size;
+		image->nr_words = (image->size >> BLOCK_SHIFT) / 64 + 2;
+		image->resident = mem_zalloc(mem, image->nr_words * sizeof(*image->resident));
+		if (!image->resident)
+			return -ENOMEM;
+		read_headers(image, elf, dwo);
+	}
+	*ret = TAKE_PTR(image);
+	return 0;
+}
+
+struct image *image_free(struct image *image)
+{
+	if (!image)
+		return NULL;
+	for (int i = 0; i < IMAGE_NR_SECTIONS; i++)
+		mem_free(image->mem, image->sections[i].unpacked, image->sections[i].unpacked_size);
+	mem_free(image->mem, image->resident, image->nr_words * sizeof(*image->resident));
+	if (image->map)
+		munmap((void *)image->map, image->size);
+	mem_free(image->mem, image, sizeof(*image));
+	return NULL;
+}
+
+static void give_back(struct image *image)
+{
+	madvise((void *)image->map, image->size, MADV_DONTNEED);
+	memset(image->resident, 0, image->nr_words * sizeof(*image->resident));
+	image->nr_resident = 0;
+}
+
+static bool unzlib(const uint8_t *from, size_t size, uint8_t *to, size_t to_size)
+{
+	struct libdeflate_decompressor *d = libdeflate_alloc_decompressor();
+	bool good = d && libdeflate_zlib_decompress(d, from, size, to, to_size, NULL) ==
+				 LIBDEFLATE_SUCCESS;
+
+	libdeflate_free_decompressor(d);
+	return good;
+}
+
+static bool unpack(struct image *image, struct packed_section *s)
+{
+	const uint8_t *from = image->map + s->offset;
+	bool good = false;
+	uint8_t *to;
+
+	if (s->packing == PACKING_UNKNOWN)
+		return false;
+	to = mem_alloc(image->mem, s->unpacked_size);
+	if (!to)
+		return false;
+	if (s->packing == PACKING_ZLIB)
+		good = unzlib(from, s->size, to, s->unpacked_size);
+	else
+		good = ZSTD_decompress(to, s->unpacked_size, from, s->size) == s->unpacked_size;
+	give_back(image);
+	if (!good) {
+		mem_free(image->mem, to, s->unpacked_size);
+		return false;
+	}
+	s->unpacked = to;
+	return true;
+}
+
+struct section image_section(struct image *image, enum image_section w)
+{
+	struct packed_section *s = &image->sections[w];
+
+	if (!s->there || s->refused)
+		return (struct section) { .size = 0 };
+	if (s->packing == PACKING_NONE)
+		return (struct section) { .data = image->map + s->offset, .size = s->size };
+	if (!s->unpacked && !unpack(image, s)) {
+		s->refused = true;
+		return (struct section) { .size = 0 };
+	}
+	return (struct section) { .data = s->unpacked, .size = s->unpacked_size };
+}
+
+bool image_has(const struct image *image, enum image_section w)
+{
+	return image->sections[w].there;
+}
+
+void image_touch(struct image *image, const void *data, size_t size)
+{
+	uintptr_t at = (uintptr_t)data, map = (uintptr_t)image->map;
+	size_t first, last;
+
+	if (at < map || at - map >= image->size || !size)
+		return; /* unpacked */
+	size = MIN(size, image->size - (at - map));
+	first = (at >> BLOCK_SHIFT) - (map >> BLOCK_SHIFT);
+	last = ((at + size - 1) >> BLOCK_SHIFT) - (map >> BLOCK_SHIFT);
+	if (image->nr_resident + (last - first) >= image->resident_max)
+		give_back(image);
+	for (size_t i = first; i <= last; i++) {
+		uint64_t bit = 1ULL << (i % 64);
+
+		image->nr_resident += !(image->resident[i / 64] & bit);
+		image->resident[i / 64] |= bit;
+	}
+}
+
+uint32_t image_refused(const struct image *image)
+{
+	uint32_t nr = 0;
+
+	for (int i = 0; i < IMAGE_NR_SECTIONS; i++)
+		nr += image->sections[i].refused;
+	return nr;
+}

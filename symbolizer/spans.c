@@ -1,0 +1,136 @@
+/* Flat address ranges. */
+#include "symbolizer/spans.h"
+#include "agent/base/cleanup.h"
+
+#include <errno.h>
+#include <stdbool.h>
+
+#define SPANS_MAX (16u << 20)
+#define OPEN_MAX 256 /* nested at one address; the readers go no deeper either */
+
+int spans_add(struct spans *s, uint64_t start, uint64_t end, uint32_t what, uint32_t depth)
+{
+	int r = mem_grow(s->mem, (void **)&s->spans, &s->size, s->nr, sizeof(*s->spans), SPANS_MAX);
+
+	if (!r)
+		s->spans[s->nr++] =
+			(struct span) { .start = start, .end = end, .what = what, .depth = depth };
+	return r;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct span *x = a, *y = b;
+
+	if (x->start != y->start)
+		return x->start < y->start ? -1 : 1;
+	if (x->depth != y->depth)
+		return x->depth < y->depth ? -1 : 1;
+	return x->end > y->end ? -1 : x->end < y->end;
+}
+
+/* Compilers write most of them in order. */
+static void sort(struct spans *s, bool *ret_flat)
+{
+	bool sorted = true;
+
+	*ret_flat = true;
+	for (size_t i = 1; i < s->nr; i++) {
+		sorted &= s->spans[i - 1].start <= s->spans[i].start;
+		*ret_flat &= s->spans[i - 1].end <= s->spans[i].start;
+	}
+	if (!sorted)
+		qsort(s->spans, s->nr, sizeof(*s->spans), compare);
+	for (size_t i = 1; !*ret_flat && sorted && i < s->nr; i++) {
+		if (s->spans[i - 1].start == s->spans[i].start &&
+		    compare(&s->spans[i - 1], &s->spans[i]) > 0) {
+			qsort(s->spans, s->nr, sizeof(*s->spans), compare);
+			break;
+		}
+	}
+}
+
+static int emit(struct spans *flat, uint64_t start, uint64_t end, uint32_t what)
+{
+	struct span *last = flat->nr ? &flat->spans[flat->nr - 1] : NULL;
+
+	if (start >= end)
+		return 0;
+	if (last && last->what == what && last->end == start) {
+		last->end = end;
+		return 0;
+	}
+	return spans_add(flat, start, end, what, 0);
+}
+
+/* A sweep with a stack of those that are open; the top is the innermost. */
+static int sweep(const struct spans *s, struct spans *flat)
+{
+	const struct span *open[OPEN_MAX];
+	size_t nr_open = 0;
+	uint64_t at = 0;
+	int r = 0;
+
+	for (size_t i = 0; i <= s->nr && !r; i++) {
+		uint64_t next = i < s->nr ? s->spans[i].start : UINT64_MAX;
+
+		while (nr_open && open[nr_open - 1]->end <= next && !r) {
+			const struct span *top = open[--nr_open];
+
+			r = emit(flat, at, top->end, top->what);
+			at = MAX(at, top->end);
+		}
+		if (i == s->nr || r)
+			break;
+		if (nr_open)
+			r = emit(flat, at, next, open[nr_open - 1]->what);
+		at = MAX(at, next);
+		if (nr_open < ARRAY_SIZE(open))
+			open[nr_open++] = &s->spans[i];
+	}
+	return r;
+}
+
+int spans_flatten(struct spans *s)
+{
+	struct spans flat = { .mem = s->mem };
+	bool is_flat;
+	int r;
+
+	sort(s, &is_flat);
+	if (is_flat)
+		return 0;
+	r = sweep(s, &flat);
+	if (r == -ENOSPC)
+		r = -ENOMEM;
+	if (r) {
+		spans_deinit(&flat);
+		return r;
+	}
+	spans_deinit(s);
+	*s = flat;
+	return 0;
+}
+
+uint32_t spans_find(const struct spans *s, uint64_t address)
+{
+	size_t lo = 0, n = s->nr;
+
+	while (n > 0) { /* the first that ends above address */
+		size_t half = n / 2;
+
+		if (s->spans[lo + half].end <= address) {
+			lo += half + 1;
+			n -= half + 1;
+		} else {
+			n = half;
+		}
+	}
+	return lo < s->nr && s->spans[lo].start <= address ? s->spans[lo].what : SPANS_NOTHING;
+}
+
+void spans_deinit(struct spans *s)
+{
+	mem_free(s->mem, s->spans, s->size * sizeof(*s->spans));
+	*s = (struct spans) { .mem = s->mem };
+}
