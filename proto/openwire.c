@@ -16,6 +16,8 @@ bool openwire_check_request(const struct openwire_request *request, size_t n)
 		return request->start < request->end;
 	case OPENWIRE_IN_ROOT:
 		return request->path[0] == '/';
+	case OPENWIRE_PERF_MAP:
+		return true;
 	case OPENWIRE_PROC:
 		for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 			if (!strcmp(request->path, names[i]))

@@ -10,6 +10,8 @@ enum openwire_type {
 	OPENWIRE_MAPPING = 1, /* /proc/TGID/map_files/START-END */
 	OPENWIRE_IN_ROOT = 2, /* path inside the root of TGID */
 	OPENWIRE_PROC = 3, /* path: one of OPENWIRE_PROC_NAMES below /proc/TGID */
+	OPENWIRE_PERF_MAP =
+		4, /* /tmp/perf-PID.map inside the root of TGID, PID being its own view of itself */
 };
 #define OPENWIRE_PROC_NAMES                                                                        \
 	{                                                                                          \

@@ -15,6 +15,8 @@ enum symwire_type {
 	SYMWIRE_KERNEL =
 		3, /* payload: kernel addresses; the file is /proc/kallsyms → struct symwire_frames */
 	SYMWIRE_CONTAINERS = 4, /* the file is a runtime's metadata → struct symwire_containers */
+	SYMWIRE_JIT =
+		5, /* payload: user addresses; the file is a perf map or a jitdump → struct symwire_frames */
 	SYMWIRE_TYPE_END
 };
 

@@ -65,6 +65,15 @@ static int answer_kernel(struct child *c, const uint64_t *addresses, size_t nr, 
 	return r ? r : codec_encode_frames(&result, out);
 }
 
+static int answer_jit(struct child *c, const uint64_t *addresses, size_t nr, struct buf *out)
+{
+	_cleanup_(symbolizer_result_deinitp) struct symbolizer_result result =
+		SYMBOLIZER_RESULT_NULL;
+	int r = symbolizer_jit_frames(c->file_fd, addresses, nr, &result);
+
+	return r ? r : codec_encode_frames(&result, out);
+}
+
 static int answer(struct child *c, const struct symwire_request *request, struct buf *out)
 {
 	const uint64_t *addresses = (const void *)(request + 1);
@@ -76,6 +85,8 @@ static int answer(struct child *c, const struct symwire_request *request, struct
 		return answer_frames(c, addresses, request->nr, out);
 	case SYMWIRE_KERNEL:
 		return answer_kernel(c, addresses, request->nr, out);
+	case SYMWIRE_JIT:
+		return answer_jit(c, addresses, request->nr, out);
 	case SYMWIRE_CONTAINERS:
 		return containers_parse_file(c->file_fd, out);
 	}

@@ -116,6 +116,7 @@ static void finish_job(struct job *job)
 	switch (job->type) {
 	case SYMWIRE_FRAMES:
 	case SYMWIRE_KERNEL:
+	case SYMWIRE_JIT:
 		answer_frames(job);
 		break;
 	case SYMWIRE_IDENTITY:
@@ -444,6 +445,20 @@ int symclient_kernel(struct symclient *c, int kallsyms_fd, const uint64_t *addre
 	struct symclient_file file = { .key = KEY_KALLSYMS, .fd = kallsyms_fd };
 	struct job *job;
 	int r = job_new(&job, c, SYMWIRE_KERNEL, &file, addresses, nr);
+
+	if (r < 0)
+		return r;
+	job->on_frames = fn;
+	job->userdata = userdata;
+	submit(job, SYMCLIENT_NAMES);
+	return 0;
+}
+
+int symclient_jit(struct symclient *c, const struct symclient_file *file, const uint64_t *addresses,
+		  size_t nr, symclient_frames_fn fn, void *userdata)
+{
+	struct job *job;
+	int r = job_new(&job, c, SYMWIRE_JIT, file, addresses, nr);
 
 	if (r < 0)
 		return r;

@@ -67,6 +67,14 @@ int symclient_kernel(struct symclient *client, int kallsyms_fd, const uint64_t *
 		     size_t nr, symclient_frames_fn fn, void *userdata);
 
 /*
+ * addresses: of generated code, ascending. file: a perf map or a jitdump, which may grow meanwhile; key: not a file
+ * id, but one that stays that file's (SYMCLIENT_JIT_KEY of a number of the caller's).
+ */
+#define SYMCLIENT_JIT_KEY(n) ((1ULL << 62) | (n))
+int symclient_jit(struct symclient *client, const struct symclient_file *file,
+		  const uint64_t *addresses, size_t nr, symclient_frames_fn fn, void *userdata);
+
+/*
  * Names and image of a container from a runtime's own metadata file (Docker's config.v2.json,
  * podman's and containers/storage's containers.json, an OCI bundle's config.json).
  * Strings are "" if absent, valid during the call.

@@ -101,7 +101,7 @@ static bool check_frames(const struct symwire_frames *head, const struct symwire
 	for (uint32_t i = 0; i < head->nr_answers; i++) {
 		if (answers[i].first_frame > head->nr_frames ||
 		    answers[i].nr_frames > head->nr_frames - answers[i].first_frame ||
-		    answers[i].source > SYMBOLIZER_KALLSYMS)
+		    answers[i].source > SYMBOLIZER_JITDUMP)
 			return false;
 	}
 	for (uint32_t i = 0; i < head->nr_frames; i++) {

@@ -39,6 +39,7 @@ enum symbolizer_source {
 	SYMBOLIZER_GOPCLNTAB,
 	SYMBOLIZER_PERF_MAP,
 	SYMBOLIZER_KALLSYMS,
+	SYMBOLIZER_JITDUMP,
 };
 
 /* What an answer lacks because the memory did not suffice for it: a set of bits, worst last. */
@@ -141,5 +142,13 @@ struct symbolizer_kallsyms *symbolizer_kallsyms_free(struct symbolizer_kallsyms 
 DEFINE_CLEANUP(struct symbolizer_kallsyms *, symbolizer_kallsyms_free)
 int symbolizer_kallsyms_frames(struct symbolizer_kallsyms *k, const uint64_t *addresses, size_t nr,
 			       struct symbolizer_result *ret);
+
+/*
+ * As above for addresses of code that a runtime generated, ascending, from the file that the runtime writes of it: a
+ * perf map (linux/tools/perf/Documentation/jit-interface.txt) or a jitdump (jitdump-specification.txt). Code that was
+ * replaced goes by its latest name. Nothing is kept: the file is read once, from its beginning.
+ */
+int symbolizer_jit_frames(int fd, const uint64_t *addresses, size_t nr,
+			  struct symbolizer_result *ret);
 
 #endif

@@ -94,6 +94,7 @@ static int build_profile(struct recording *r, struct profile *profile,
 {
 	struct symbolize_config config = { .symbolizer = r->sampling.symbolizer,
 					   .objects = r->sampling.objects,
+					   .jitmaps = r->sampling.jitmaps,
 					   .kallsyms_fd = r->sampling.kallsyms_fd,
 					   .vdso_fd = r->sampling.vdso_fd };
 	_cleanup_(freep) uint32_t *owners =

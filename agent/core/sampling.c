@@ -68,6 +68,8 @@ static void on_sample(const struct sampler_sample *sample, void *userdata)
 		ask_name(s, row.owner);
 	}
 	row.nr_words = objects_translate(s->objects, sample, row.owner + 1, words);
+	jitmaps_see(s->jitmaps, head->tgid, head->start_boot_ns, words, row.nr_words,
+		    head->record.time_boot_ns);
 	if (window_add(s->window, &row)) {
 		s->loss.refused++;
 		return;
@@ -85,6 +87,8 @@ static int start_helpers(struct sampling *s, const struct sampling_config *confi
 		r = symclient_new(&s->symbolizer, s->loop, keeper_spawn_symbolizer, s->keeper, err);
 	if (!r)
 		r = names_new(&s->names, s->opener, s->symbolizer);
+	if (!r)
+		r = jitmaps_new(&s->jitmaps, s->opener);
 	if (!r)
 		r = objects_new(&s->objects, s->sampler, s->opener, s->symbolizer,
 				config->max_files);
@@ -130,6 +134,7 @@ void sampling_deinit(struct sampling *s)
 	openclient_free(s->opener);
 	symclient_free(s->symbolizer);
 	objects_free(s->objects);
+	jitmaps_free(s->jitmaps);
 	owners_free(s->owners);
 	sampler_free(s->sampler);
 	loop_free(s->loop);

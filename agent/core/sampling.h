@@ -7,6 +7,7 @@
 #ifndef FLEETPROF_CORE_SAMPLING_H
 #define FLEETPROF_CORE_SAMPLING_H
 
+#include "agent/core/jitmaps.h"
 #include "agent/core/keeper.h"
 #include "agent/core/loss.h"
 #include "agent/core/names.h"
@@ -28,6 +29,7 @@ struct sampling {
 	struct openclient *opener;
 	struct symclient *symbolizer;
 	struct objects *objects;
+	struct jitmaps *jitmaps;
 	struct owners *owners;
 	struct names *names;
 	int kallsyms_fd, vdso_fd;

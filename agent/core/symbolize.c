@@ -1,5 +1,7 @@
 /* From a closed window to a symbolized profile. */
 #include "agent/core/symbolize.h"
+#include "agent/core/symbolize_jit.h"
+#include "agent/core/symbolize_location.h"
 #include "agent/base/hashmap.h"
 #include "agent/base/log.h"
 #include "agent/base/sys.h"
@@ -22,6 +24,7 @@ struct symbolize {
 	size_t nr_words;
 	size_t pending;
 	struct batch *batches;
+	struct symbolize_jit *jit; /* NULL: no perf maps */
 	struct symbolize_counts counts;
 };
 
@@ -173,26 +176,6 @@ static void set_location(struct symbolize *s, uint64_t word, uint32_t location)
 		*slot = location;
 }
 
-static int add_line(struct profile *p, const struct symbolizer_frame *frame,
-		    struct profile_line *ret)
-{
-	struct profile_function function = { .start_line = frame->start_line };
-	int r;
-
-	r = profile_add_string(p, frame->name, &function.name);
-	if (!r)
-		r = profile_add_string(p, frame->system_name, &function.system_name);
-	if (!r)
-		r = profile_add_string(p, frame->file, &function.file);
-	if (!r)
-		r = profile_add_function(p, &function, &ret->function);
-	ret->line = frame->line;
-	ret->column = frame->column;
-	return r;
-}
-
-#define LINES_MAX 64 /* inline depth; compilers stop far below */
-
 static int add_answer(struct batch *batch, uint64_t word, const struct symbolizer_answer *answer,
 		      const struct symbolizer_frame *frames)
 {
@@ -201,20 +184,12 @@ static int add_answer(struct batch *batch, uint64_t word, const struct symbolize
 					     .address = answer->vaddr ? answer->vaddr
 								      : offset_of(word),
 					     .kind = kind_of(word) };
-	struct profile_line lines[LINES_MAX];
 	uint32_t index;
-	int r;
+	int r = symbolize_add_location(s->profile, location, frames, answer->nr_frames, &index);
 
-	for (; location.nr_lines < MIN(answer->nr_frames, (uint32_t)LINES_MAX);
-	     location.nr_lines++) {
-		r = add_line(s->profile, &frames[location.nr_lines], &lines[location.nr_lines]);
-		if (r)
-			return r;
-	}
-	r = profile_add_location(s->profile, &location, lines, &index);
 	if (r)
 		return r;
-	if (location.nr_lines)
+	if (answer->nr_frames)
 		s->counts.named++;
 	set_location(s, word, index);
 	return 0;
@@ -425,6 +400,9 @@ int symbolize_new(struct symbolize **ret, const struct symbolize_config *config,
 	r = collect_words(s);
 	if (!r)
 		r = plan_batches(s);
+	if (!r && config->jitmaps)
+		r = symbolize_jit_new(&s->jit, config->symbolizer, config->jitmaps, window,
+				      profile);
 	if (r)
 		return r;
 	*ret = TAKE_PTR(s);
@@ -441,6 +419,7 @@ struct symbolize *symbolize_free(struct symbolize *s)
 		s->batches = batch->next;
 		free(batch);
 	}
+	symbolize_jit_free(s->jit);
 	hashmap_free(s->location_of);
 	free(s->words);
 	free(s);
@@ -449,7 +428,7 @@ struct symbolize *symbolize_free(struct symbolize *s)
 
 size_t symbolize_pending(const struct symbolize *s)
 {
-	return s->pending;
+	return s->pending + (s->jit ? symbolize_jit_pending(s->jit) : 0);
 }
 
 /* A frame that is only a name. */
@@ -571,8 +550,12 @@ static int add_row(struct symbolize *s, const struct window_row *row, const uint
 	for (size_t i = 0; i < row->nr_words && nr < RECORD_MAX_WORDS; i++) {
 		const uint32_t *location = hashmap_get(s->location_of, &row->words[i]);
 
-		if (location)
-			locations[nr++] = *location;
+		if (!location)
+			continue;
+		locations[nr] = *location;
+		if (s->jit && FRAME_KIND(row->words[i]) == FRAME_ANON)
+			symbolize_jit_location(s->jit, row->process, row->words[i], &locations[nr]);
+		nr++;
 	}
 	locations[nr++] = roots[row->process];
 	r = profile_add_string(s->profile, row->thread_comm, &sample.thread_comm);

@@ -6,6 +6,7 @@
 #ifndef FLEETPROF_CORE_SYMBOLIZE_H
 #define FLEETPROF_CORE_SYMBOLIZE_H
 
+#include "agent/core/jitmaps.h"
 #include "agent/core/objects.h"
 #include "agent/core/symcache.h"
 #include "proto/profile.h"
@@ -20,6 +21,7 @@ struct symbolize_config {
 	int kallsyms_fd; /* -1: kernel frames stay addresses */
 	int vdso_fd; /* a copy of our vDSO; -1: none */
 	struct symcache *cache; /* of earlier windows; NULL: none */
+	const struct jitmaps *jitmaps; /* of the window's processes; NULL: none */
 };
 
 struct symbolize_counts {

@@ -224,6 +224,16 @@ int openclient_proc(struct openclient *c, uint32_t tgid, const char *name, openc
 	return enqueue_path(c, &request, name, fn, userdata);
 }
 
+int openclient_perf_map(struct openclient *c, uint32_t tgid, uint64_t start_boot_ns,
+			openclient_fn fn, void *userdata)
+{
+	struct openwire_request request = { .header.type = OPENWIRE_PERF_MAP,
+					    .tgid = tgid,
+					    .start_boot_ns = start_boot_ns };
+
+	return enqueue(c, &request, fn, userdata);
+}
+
 size_t openclient_pending(const struct openclient *c)
 {
 	return c->nr_queued + hashmap_count(c->sent);

@@ -54,6 +54,15 @@ int openclient_in_root(struct openclient *client, uint32_t tgid, uint64_t start_
 int openclient_proc(struct openclient *client, uint32_t tgid, const char *name, openclient_fn fn,
 		    void *userdata);
 
+/*
+ * The names of generated code that process tgid writes for profilers: /tmp/perf-PID.map in its own root, PID as it sees
+ * itself. Only a regular file that is no link, belongs to the process's user or to root, and is not larger than
+ * OPENCLIENT_PERF_MAP_MAX; else -EPERM or -EFBIG.
+ */
+#define OPENCLIENT_PERF_MAP_MAX (256u << 20)
+int openclient_perf_map(struct openclient *client, uint32_t tgid, uint64_t start_boot_ns,
+			openclient_fn fn, void *userdata);
+
 size_t openclient_pending(const struct openclient *client);
 
 #endif

@@ -14,6 +14,7 @@
 
 /* First only the path: opening a device may already do something (a watchdog starts). */
 #define PATH_FLAGS (O_PATH | O_CLOEXEC)
+#define OPENER_PERF_MAP_MAX (256 << 20) /* OPENCLIENT_PERF_MAP_MAX */
 #define OPEN_FLAGS (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
 
 /* Start of a process by /proc/PID/stat: field 22, in clock ticks since boot. */
@@ -74,24 +75,83 @@ static int open_mapping(int proc_fd, const struct openwire_request *request)
 	return fd < 0 ? err_last() : fd;
 }
 
-static int open_in_root(int proc_fd, const struct openwire_request *request)
+static int open_in_root(int proc_fd, uint32_t tgid, const char *wanted, uint64_t resolve)
 {
 	struct open_how how = { .flags = PATH_FLAGS,
-				.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
+				.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | resolve };
 	_cleanup_(closep) int root = -1;
 	char path[32];
 	int fd;
 
-	snprintf(path, sizeof(path), "%u/root", request->tgid);
+	snprintf(path, sizeof(path), "%u/root", tgid);
 	root = openat(proc_fd, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
 		return err_last();
 	for (unsigned int i = 0; i < 8; i++) { /* EAGAIN: a rename raced with the look-up */
-		fd = (int)syscall(SYS_openat2, root, request->path, &how, sizeof(how));
+		fd = (int)syscall(SYS_openat2, root, wanted, &how, sizeof(how));
 		if (fd >= 0 || errno != EAGAIN)
 			break;
 	}
 	return fd < 0 ? err_last() : fd;
+}
+
+struct self_view {
+	unsigned int uids[4]; /* real, effective, saved, file system */
+	unsigned int pid; /* in the innermost PID namespace */
+};
+
+/* "Uid:" and "NSpid:" of /proc/PID/status; names in it are escaped, so that no other line begins so. */
+static int read_self_view(int proc_fd, uint32_t tgid, struct self_view *ret)
+{
+	_cleanup_(buf_deinitp) struct buf b = BUF_NULL;
+	const char *uid, *pid, *end;
+	char path[32];
+	int r;
+
+	buf_init(&b, 65536);
+	snprintf(path, sizeof(path), "%u/status", tgid);
+	r = sys_read_file(proc_fd, path, &b);
+	if (r < 0)
+		return r == -ENOENT ? -ESRCH : r;
+	uid = strstr(buf_str(&b), "\nUid:\t");
+	if (!uid || sscanf(uid + 6, "%u %u %u %u", &ret->uids[0], &ret->uids[1], &ret->uids[2],
+			   &ret->uids[3]) != 4)
+		return -EBADMSG;
+	pid = strstr(buf_str(&b), "\nNSpid:\t");
+	if (!pid) { /* a kernel without PID namespaces */
+		ret->pid = tgid;
+		return 0;
+	}
+	end = strchrnul(pid + 1, '\n');
+	while (end > pid && end[-1] != '\t')
+		end--;
+	return sscanf(end, "%u", &ret->pid) == 1 ? 0 : -EBADMSG;
+}
+
+static bool is_of(const struct self_view *view, uid_t uid)
+{
+	return !uid || uid == view->uids[0] || uid == view->uids[1] || uid == view->uids[2];
+}
+
+static int open_perf_map(int proc_fd, const struct openwire_request *request)
+{
+	_cleanup_(closep) int fd = -1;
+	struct self_view view;
+	struct stat st;
+	char path[48];
+	int r = read_self_view(proc_fd, request->tgid, &view);
+
+	if (r < 0)
+		return r;
+	snprintf(path, sizeof(path), "/tmp/perf-%u.map", view.pid);
+	fd = open_in_root(proc_fd, request->tgid, path, RESOLVE_NO_SYMLINKS);
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0)
+		return err_last();
+	if (!is_of(&view, st.st_uid))
+		return -EPERM;
+	return st.st_size > OPENER_PERF_MAP_MAX ? -EFBIG : TAKE_FD(fd);
 }
 
 static int open_proc(int proc_fd, const struct openwire_request *request)
@@ -125,7 +185,9 @@ static int find(int proc_fd, const struct openwire_request *request)
 	case OPENWIRE_MAPPING:
 		return open_mapping(proc_fd, request);
 	case OPENWIRE_IN_ROOT:
-		return open_in_root(proc_fd, request);
+		return open_in_root(proc_fd, request->tgid, request->path, 0);
+	case OPENWIRE_PERF_MAP:
+		return open_perf_map(proc_fd, request);
 	}
 	return open_proc(proc_fd, request);
 }

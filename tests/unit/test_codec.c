@@ -148,7 +148,7 @@ static void test_fields(void)
 	BAD(p.answers[0].nr_frames, 4);
 	BAD(p.answers[0].nr_frames, 0xffffffff);
 	BAD(p.answers[2].nr_frames, 2); /* one beyond the last, from the third on */
-	BAD(p.answers[1].source, SYMBOLIZER_KALLSYMS + 1);
+	BAD(p.answers[1].source, SYMBOLIZER_JITDUMP + 1);
 	BAD(p.answers[1].source, 0xffffffff);
 	BAD(p.frames[0].name, p.head->strings_size);
 	BAD(p.frames[0].name, 0xffffffff);

@@ -1,0 +1,187 @@
+/* Perf maps by process. */
+#include "agent/core/jitmaps.h"
+#include "agent/base/hashmap.h"
+#include "agent/base/log.h"
+
+#include <linux/types.h>
+
+#include "bpf/record.h"
+
+#include <errno.h>
+
+struct process_key {
+	uint64_t start_boot_ns;
+	uint32_t tgid, pad;
+};
+
+struct jitmap {
+	struct jitmaps *maps; /* NULL: evicted while its answer was under way */
+	struct process_key key;
+	uint64_t number, seen_ns, next_ns, pause_ns; /* next_ns: not asked for before */
+	bool asking;
+	int fd;
+};
+
+struct jitmaps {
+	struct openclient *opener;
+	struct hashmap *by_process; /* struct process_key → struct jitmap * */
+	uint64_t next_number;
+	struct jitmaps_counts counts;
+};
+
+int jitmaps_new(struct jitmaps **ret, struct openclient *opener)
+{
+	_cleanup_(jitmaps_freep) struct jitmaps *j = calloc(1, sizeof(*j));
+	int r;
+
+	if (!j)
+		return -ENOMEM;
+	j->opener = opener;
+	r = hashmap_new(&j->by_process, sizeof(struct process_key), sizeof(struct jitmap *),
+			JITMAPS_MAX);
+	if (r)
+		return r;
+	*ret = TAKE_PTR(j);
+	return 0;
+}
+
+/* Forgets a map; one whose answer is under way is freed when that comes. */
+static void let_go(struct jitmap *map)
+{
+	map->fd = close_fd(map->fd);
+	if (map->asking)
+		map->maps = NULL;
+	else
+		free(map);
+}
+
+struct jitmaps *jitmaps_free(struct jitmaps *j)
+{
+	void *value;
+	size_t it = 0;
+
+	if (!j)
+		return NULL;
+	while (j->by_process && hashmap_next(j->by_process, &it, NULL, &value))
+		let_go(*(struct jitmap **)value);
+	hashmap_free(j->by_process);
+	free(j);
+	return NULL;
+}
+
+static void on_open(int fd, void *userdata)
+{
+	struct jitmap *map = userdata;
+
+	map->asking = false;
+	if (!map->maps) {
+		close_fd(fd);
+		free(map);
+		return;
+	}
+	if (fd >= 0) {
+		map->fd = fd;
+		return;
+	}
+	if (fd == -EPERM || fd == -EFBIG || fd == -ELOOP || fd == -EINVAL) {
+		map->maps->counts.refused++;
+		log_debug("the perf map of process %u is not used: %s", map->key.tgid, err_str(fd));
+	}
+}
+
+static bool has_generated_code(const uint64_t *words, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++) {
+		if (FRAME_KIND(words[i]) == FRAME_ANON)
+			return true;
+	}
+	return false;
+}
+
+static void evict_one(struct jitmaps *j)
+{
+	struct jitmap *oldest = NULL;
+	void *value;
+	size_t it = 0;
+
+	while (hashmap_next(j->by_process, &it, NULL, &value)) {
+		struct jitmap *map = *(struct jitmap **)value;
+
+		if (!oldest || map->seen_ns < oldest->seen_ns)
+			oldest = map;
+	}
+	if (!oldest)
+		return;
+	hashmap_remove(j->by_process, &oldest->key);
+	j->counts.evicted++;
+	let_go(oldest);
+}
+
+static struct jitmap *find_or_add(struct jitmaps *j, const struct process_key *key)
+{
+	struct jitmap **found = hashmap_get(j->by_process, key), *map;
+	void *value;
+
+	if (found)
+		return *found;
+	if (hashmap_count(j->by_process) == JITMAPS_MAX)
+		evict_one(j);
+	map = calloc(1, sizeof(*map));
+	if (!map)
+		return NULL;
+	*map = (struct jitmap) { .maps = j,
+				 .key = *key,
+				 .number = ++j->next_number,
+				 .pause_ns = JITMAPS_PAUSE_MIN_NS,
+				 .fd = -1 };
+	if (hashmap_put(j->by_process, key, &value, NULL)) {
+		free(map);
+		return NULL;
+	}
+	*(struct jitmap **)value = map;
+	return map;
+}
+
+void jitmaps_see(struct jitmaps *j, uint32_t tgid, uint64_t start_boot_ns, const uint64_t *words,
+		 size_t nr, uint64_t now_ns)
+{
+	struct process_key key = { .start_boot_ns = start_boot_ns, .tgid = tgid };
+	struct jitmap *map;
+
+	if (!has_generated_code(words, nr))
+		return;
+	map = find_or_add(j, &key);
+	if (!map)
+		return;
+	map->seen_ns = now_ns;
+	if (map->fd >= 0 || map->asking || now_ns < map->next_ns)
+		return;
+	map->next_ns = now_ns + map->pause_ns;
+	map->pause_ns = MIN(2 * map->pause_ns, JITMAPS_PAUSE_MAX_NS);
+	map->asking = true; /* the answer may come within the call */
+	if (openclient_perf_map(j->opener, tgid, start_boot_ns, on_open, map) < 0)
+		map->asking = false;
+}
+
+int jitmaps_fd(const struct jitmaps *j, uint32_t tgid, uint64_t start_boot_ns, uint64_t *ret_number)
+{
+	struct process_key key = { .start_boot_ns = start_boot_ns, .tgid = tgid };
+	struct jitmap **found = hashmap_get(j->by_process, &key);
+
+	if (!found)
+		return -1;
+	*ret_number = (*found)->number;
+	return (*found)->fd;
+}
+
+void jitmaps_counts(const struct jitmaps *j, struct jitmaps_counts *ret)
+{
+	void *value;
+	size_t it = 0;
+
+	*ret = j->counts;
+	ret->processes = hashmap_count(j->by_process);
+	ret->opened = 0;
+	while (hashmap_next(j->by_process, &it, NULL, &value))
+		ret->opened += (*(struct jitmap **)value)->fd >= 0;
+}

@@ -1,0 +1,47 @@
+/*
+ * Names of generated code, from the files that runtimes write of it. Library-private.
+ *
+ * The wanted addresses are few and the files are large: a reader goes through its file once, offers every range in
+ * the file's order, and a later one replaces an earlier one. Memory is that of the wanted addresses.
+ */
+#ifndef FLEETPROF_SYMBOLIZER_JIT_H
+#define FLEETPROF_SYMBOLIZER_JIT_H
+
+#include "symbolizer/symbolizer.h"
+
+struct jit_hit {
+	const char *name; /* in the file's bytes, not terminated; NULL: none */
+	size_t name_len;
+	uint64_t start;
+	const void *lines; /* the reader's own */
+	size_t lines_size;
+};
+
+struct jit_names {
+	const uint64_t *addresses; /* ascending */
+	size_t nr;
+	struct jit_hit *hits; /* one for each address */
+};
+
+/* Code at [start, start + size) is called so, from now on. Returns the number of wanted addresses in it. */
+size_t jit_names_offer(struct jit_names *names, uint64_t start, uint64_t size,
+		       const struct jit_hit *hit);
+
+/* perf map: lines of "START SIZE NAME", numbers in hexadecimal. A last line without its end is being written. */
+void perfmap_read(struct jit_names *names, const char *text, size_t size);
+
+/*
+ * What a runtime's name for a function means: V8 writes "JS:*name /path/file.js:3:14". Fills name (without the marks of
+ * the compiler's tier), file and line; what is not understood is left as it is. text is changed.
+ */
+void perfmap_split_name(char *text, struct symbolizer_frame *ret);
+
+/* jitdump: a record that makes no sense, or is being written, ends the reading. */
+bool jitdump_is(const void *data, size_t size);
+void jitdump_read(struct jit_names *names, const void *data, size_t size);
+
+/* The source line of address in a hit of jitdump_read(). *ret_file is in the file's bytes, terminated; NULL: unknown. */
+void jitdump_line(const struct jit_hit *hit, uint64_t address, const char **ret_file,
+		  uint32_t *ret_line);
+
+#endif

@@ -1,0 +1,62 @@
+#!/bin/sh
+# Generated code has the names that its runtime writes: of Node, of a program in a PID and mount namespace of its own, and
+# not those that somebody else wrote for it.
+. "$(dirname "$0")/lib.sh"
+need_root
+need gcc
+need unshare
+
+gcc -O1 -g -fno-omit-frame-pointer -o "$work/jit" "$tree/tests/fixtures/jit.c"
+chmod 755 "$work"
+# Nobody but us makes maps of these: whoever made one here has ended.
+cleanup() { rm -f "${elsewhere:-}" $(grep -lE 'generated|forged|app\.js|old_name' /tmp/perf-*.map 2>/dev/null); }
+
+record -F 499 -o "$work/own.folded" -- "$work/jit" 2 'JS:*hot /srv/app.js:3:14'
+[ "$(samples "$work/own.folded" ';jit;.*;main;hot ')" -gt 500 ] || fail "no name from the perf map: $(cat "$work/own.folded")"
+
+elsewhere=$(mktemp /var/tmp/fleetprof-jit.XXXXXX) # its own /tmp hides ours
+cp "$work/jit" "$elsewhere"
+chmod 755 "$elsewhere"
+record -F 499 -o "$work/namespace.folded" -- unshare --mount --pid --fork \
+	sh -c "mount -t tmpfs none /tmp && exec $elsewhere 2 'inside a namespace'"
+[ "$(samples "$work/namespace.folded" ';main;inside a namespace ')" -gt 500 ] ||
+	fail "no name from the map in a namespace: $(cat "$work/namespace.folded")"
+
+# A map that another user wrote in advance, and one that is a link: neither is believed.
+if command -v setpriv >/dev/null; then
+	cat >"$work/foreign.sh" <<END
+path=/tmp/perf-\$\$.map
+echo "0 7fffffffffff forged" >\$path
+chown 12345 \$path
+exec setpriv --reuid 54321 --clear-groups "$work/jit" 2 -
+END
+	record -F 499 -o "$work/foreign.folded" -- sh "$work/foreign.sh"
+	[ "$(samples "$work/foreign.folded" forged)" = 0 ] || fail "a map of another user's is believed"
+	[ "$(samples "$work/foreign.folded" ';main;.anonymous memory. ')" -gt 500 ] || fail "the program did not run"
+fi
+cat >"$work/link.sh" <<END
+echo "0 7fffffffffff forged" >"$work/elsewhere"
+ln -s "$work/elsewhere" /tmp/perf-\$\$.map
+exec "$work/jit" 2 -
+END
+record -F 499 -o "$work/link.folded" -- sh "$work/link.sh"
+[ "$(samples "$work/link.folded" forged)" = 0 ] || fail "a link is followed"
+
+if command -v node >/dev/null; then
+	cat >"$work/app.js" <<'JS'
+function innerLoop(n) { let x = 0; for (let i = 0; i < n; i++) x = (x * 31 + i) | 0; return x; }
+function handler() { let s = 0; for (let i = 0; i < 50; i++) s ^= innerLoop(20000); return s; }
+const end = Date.now() + 3000;
+let total = 0;
+while (Date.now() < end) total ^= handler();
+console.log(total);
+JS
+	cd "$work" # Node writes a log beside it
+	record -F 997 -o "$work/node.folded" -o "$work/node.pb.gz" -- node --perf-basic-prof --interpreted-frames-native-stack "$work/app.js"
+	# The compiler puts innerLoop into handler when it likes.
+	[ "$(samples "$work/node.folded" ';node;.*(handler|innerLoop)[ ;]')" -gt 1000 ] ||
+		fail "Node's functions have no names: $(sort -t' ' -k2 -n "$work/node.folded" | tail -3)"
+	[ "$(samples "$work/node.folded" 'anonymous memory')" -lt 100 ] || fail "much of Node's code has no name"
+else
+	echo "node is not installed: its part is left out"
+fi
