@@ -1,21 +1,19 @@
 /* The core's end of the exporter. */
 #include "agent/core/exporter_client.h"
 #include "agent/base/clock.h"
+#include "agent/base/fdpass.h"
 #include "agent/base/log.h"
-#include "agent/base/sys.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
-#define SOCKET_FD 3 /* in the exporter */
 #define PAUSE_FIRST_NS (200 * NSEC_PER_MSEC)
 #define PAUSE_MAX_NS (10 * NSEC_PER_SEC)
+#define ENDING_NS (10 * NSEC_PER_SEC) /* a transaction on a slow disk */
 #define STEADY_NS                                                                                  \
 	(60 * NSEC_PER_SEC) /* lived that long: the pause starts again at its first length */
 
@@ -27,12 +25,13 @@ struct waiting {
 
 struct exporterclient {
 	struct exporterclient_config config;
-	char **argv;
 	char *token;
 	struct loop *loop;
 	struct loop_source *source, *exit_source, *timer;
-	int socket, pid, pidfd;
+	int socket, pidfd;
+	pid_t pid;
 	bool ready; /* it said READY */
+	bool replacing; /* we hung up to start another */
 	uint64_t started_ns, pause_ns;
 	struct waiting *waiting[EXPORTERCLIENT_UNACKNOWLEDGED]; /* oldest first */
 	size_t nr_waiting;
@@ -51,26 +50,7 @@ DEFINE_CLEANUP(struct waiting *, waiting_free)
 
 static int send_packet(struct exporterclient *c, const struct buf *packet, int fd)
 {
-	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control = { .bytes = { 0 } };
-	struct iovec iov = { .iov_base = packet->data, .iov_len = packet->len };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	struct cmsghdr *cmsg;
-
-	if (packet->error)
-		return packet->error;
-	if (fd >= 0) {
-		msg.msg_control = control.bytes;
-		msg.msg_controllen = sizeof(control.bytes);
-		cmsg = CMSG_FIRSTHDR(&msg);
-		cmsg->cmsg_level = SOL_SOCKET;
-		cmsg->cmsg_type = SCM_RIGHTS;
-		cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(cmsg), &fd, sizeof(int));
-	}
-	return sendmsg(c->socket, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? err_last() : 0;
+	return packet->error ?: fdpass_send(c->socket, packet->data, packet->len, NULL, 0, fd);
 }
 
 static int send_window(struct exporterclient *c, struct waiting *w)
@@ -159,14 +139,21 @@ static int schedule_start(struct exporterclient *c)
 {
 	uint64_t now = clock_boot_ns();
 
+	if (c->replacing)
+		return loop_source_set_timer(c->timer, now + 1, 0);
+	log_warn("the exporter ended; starting it again");
 	c->pause_ns = now - c->started_ns > STEADY_NS ? PAUSE_FIRST_NS
 						      : MIN(c->pause_ns * 2, PAUSE_MAX_NS);
 	return loop_source_set_timer(c->timer, now + c->pause_ns, 0);
 }
 
-/* Hangs up: the exporter ends at that, and on_exit() plans the next one. */
+/* Hangs up: the exporter ends at that, and on_exit_event() plans the next one; or the timer, if it never ends. */
 static int down(struct exporterclient *c)
 {
+	bool ready = c->ready;
+
+	if (c->socket < 0)
+		return 0;
 	c->source = loop_source_free(c->source);
 	c->socket = close_fd(c->socket);
 	c->ready = false;
@@ -174,26 +161,26 @@ static int down(struct exporterclient *c)
 		c->waiting[i]->sent = false;
 	if (c->config.on_watch)
 		c->config.on_watch(false, c->config.userdata);
+	if (c->config.on_down && !c->replacing)
+		c->config.on_down(ready, c->config.userdata);
 	if (!c->pid)
 		return schedule_start(c);
-	/* for one that hangs; not allowed once we have given CAP_KILL up, and never waited for */
-	syscall(SYS_pidfd_send_signal, c->pidfd, SIGKILL, NULL, 0);
-	return 0;
+	return loop_source_set_timer(c->timer, clock_boot_ns() + ENDING_NS, 0);
+}
+
+static void forget_process(struct exporterclient *c)
+{
+	c->exit_source = loop_source_free(c->exit_source);
+	c->pidfd = close_fd(c->pidfd);
+	c->pid = 0;
 }
 
 static int on_exit_event(struct loop_source *source, uint32_t events, void *userdata)
 {
 	struct exporterclient *c = userdata;
-	siginfo_t info = { .si_pid = 0 };
 
-	if (waitid(P_PIDFD, (id_t)c->pidfd, &info, WEXITED | WNOHANG) < 0 || !info.si_pid)
-		return 0;
-	log_warn("the exporter ended (%s %d); starting it again",
-		 info.si_code == CLD_EXITED ? "exit status" : "signal", info.si_status);
-	c->exit_source = loop_source_free(c->exit_source);
-	c->pidfd = close_fd(c->pidfd);
-	c->pid = 0;
-	return down(c);
+	forget_process(c);
+	return c->socket < 0 ? schedule_start(c) : down(c);
 }
 
 static int on_socket(struct loop_source *source, uint32_t events, void *userdata)
@@ -214,40 +201,30 @@ static int on_socket(struct loop_source *source, uint32_t events, void *userdata
 	return 0;
 }
 
-_Noreturn static void child(char *const *argv, int socket)
-{
-	sigset_t none;
-
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL); /* the loop blocks what it takes by signalfd */
-	if (socket == SOCKET_FD ? fcntl(socket, F_SETFD, 0) < 0 : dup2(socket, SOCKET_FD) < 0)
-		_exit(127);
-	/* everything else is close-on-exec; this holds where a library forgot it */
-	syscall(SYS_close_range, SOCKET_FD + 1, ~0u, 0);
-	execv(argv[0], argv);
-	_exit(127);
-}
-
+/* On failure the caller hangs up by down(). */
 static int start(struct exporterclient *c)
 {
 	int pair[2], r;
 
+	forget_process(c);
 	c->started_ns = clock_boot_ns();
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return err_last();
-	c->pid = fork();
-	if (c->pid == 0)
-		child(c->argv, pair[1]);
-	r = c->pid < 0 ? err_last() : 0;
-	close(pair[1]);
+	c->replacing = false;
+	r = fdpass_pair(pair);
+	if (r < 0)
+		return r;
 	c->socket = pair[0];
+	r = c->config.spawn(pair[1], &c->pid, c->config.spawn_userdata);
 	if (r < 0) {
 		c->pid = 0;
 		return r;
 	}
-	c->pidfd = (int)syscall(SYS_pidfd_open, c->pid, 0);
-	if (c->pidfd < 0)
+	if (fcntl(c->socket, F_SETFL, O_NONBLOCK) < 0)
 		return err_last();
+	c->pidfd = (int)syscall(SYS_pidfd_open, c->pid, 0);
+	if (c->pidfd < 0) { /* it has ended and was reaped already */
+		c->pid = 0;
+		return err_last();
+	}
 	r = loop_add_fd(c->loop, &c->exit_source, c->pidfd, EPOLLIN, on_exit_event, c);
 	r = r ?: loop_add_fd(c->loop, &c->source, c->socket, EPOLLIN, on_socket, c);
 	return r ?: send_hello(c);
@@ -263,20 +240,7 @@ static int on_timer(struct loop_source *source, uint64_t missed, void *userdata)
 	if (r >= 0)
 		return 0;
 	log_error("cannot start the exporter: %s", err_str(r));
-	return down(c);
-}
-
-static char **copy_argv(const char *const *argv)
-{
-	size_t nr = 0;
-	char **copy;
-
-	while (argv[nr])
-		nr++;
-	copy = calloc(nr + 1, sizeof(*copy));
-	for (size_t i = 0; copy && i < nr; i++)
-		copy[i] = strdup(argv[i]);
-	return copy;
+	return c->socket < 0 ? schedule_start(c) : down(c);
 }
 
 int exporterclient_new(struct exporterclient **ret, struct loop *loop,
@@ -291,14 +255,13 @@ int exporterclient_new(struct exporterclient **ret, struct loop *loop,
 	c->loop = loop;
 	c->socket = c->pidfd = -1;
 	c->pause_ns = PAUSE_FIRST_NS / 2;
-	c->argv = copy_argv(config->argv);
 	c->token = strdup(config->token ?: "");
-	if (!c->argv || !c->token)
+	if (!c->token)
 		return -ENOMEM;
 	r = loop_add_timer(loop, &c->timer, 0, 0, on_timer, c);
 	r = r ?: start(c);
 	if (r < 0)
-		return err_errno(err, r, "cannot start the exporter %s", config->argv[0]);
+		return err_errno(err, r, "cannot start the exporter");
 	*ret = TAKE_PTR(c);
 	return 0;
 }
@@ -314,12 +277,18 @@ struct exporterclient *exporterclient_free(struct exporterclient *c)
 	close_fd(c->pidfd);
 	for (size_t i = 0; i < c->nr_waiting; i++)
 		waiting_free(c->waiting[i]);
-	for (size_t i = 0; c->argv && c->argv[i]; i++)
-		free(c->argv[i]);
-	free(c->argv);
 	free(c->token);
 	free(c);
 	return NULL;
+}
+
+int exporterclient_restart(struct exporterclient *c)
+{
+	/* one that is down is started when its pause is over, and has the new arguments then */
+	if (c->socket < 0)
+		return 0;
+	c->replacing = true;
+	return down(c);
 }
 
 int exporterclient_pid(const struct exporterclient *c)

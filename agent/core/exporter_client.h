@@ -3,7 +3,8 @@
  *
  * At most EXPORTERCLIENT_UNACKNOWLEDGED windows wait for their answer; a further one is refused and counted, so that a
  * stuck disk never costs memory. An exporter that dies is started again after a pause (0.2 s, doubled up to
- * 10 s) and is sent what it had not acknowledged; that it may see a window twice is harmless.
+ * 10 s) and is sent what it had not acknowledged; that it may see a window twice is harmless. One that does not end
+ * when its socket closes is replaced after 10 s, and the keeper kills it then.
  *
  * Wire format: proto/winwire.h.
  */
@@ -11,7 +12,7 @@
 #define FLEETPROF_CORE_EXPORTER_CLIENT_H
 
 #include "agent/base/err.h"
-#include "agent/base/loop.h"
+#include "agent/base/helper.h"
 #include "proto/winwire.h"
 
 #include <stdbool.h>
@@ -22,15 +23,14 @@
 struct exporterclient;
 
 struct exporterclient_config {
-	/*
-	 * The exporter's path and arguments, NULL at the end; copied. Its socket is descriptor 3. It is
-	 * started with the credentials that the caller has at that time and gives them up itself.
-	 */
-	const char *const *argv;
+	helper_spawn_fn spawn; /* see agent/base/helper.h; it gives up its privileges itself */
+	void *spawn_userdata;
 	/* What the page's users must show; copied. NULL: no page. */
 	const char *token;
 	/* The page listens at "127.0.0.1:7380", or nowhere (""): after each start, and when it changes. May be NULL. */
 	void (*on_address)(const char *address, void *userdata);
+	/* It ended, or we hung up on it; ready says whether it ever was. May be NULL. */
+	void (*on_down)(bool ready, void *userdata);
 	/* Somebody watches the page (close windows at 10 s), or does not any more. May be NULL. */
 	void (*on_watch)(bool watched, void *userdata);
 	/* A window was stored (error 0) or refused for good. May be NULL. */
@@ -43,6 +43,12 @@ int exporterclient_new(struct exporterclient **ret, struct loop *loop,
 /* Closes the socket, upon which the exporter ends; it is not waited for. */
 struct exporterclient *exporterclient_free(struct exporterclient *client);
 DEFINE_CLEANUP(struct exporterclient *, exporterclient_free)
+
+/*
+ * Ends the exporter and starts another at once, with the arguments that it then gets; nothing is lost, since what is
+ * not acknowledged is sent to the new one.
+ */
+int exporterclient_restart(struct exporterclient *client);
 
 /* For accounting; 0 while it is down. */
 int exporterclient_pid(const struct exporterclient *client);

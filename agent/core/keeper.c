@@ -1,6 +1,9 @@
 /* The keeper: starts helpers and writes files for a core without privileges. */
 #include "agent/core/keeper.h"
+#include "agent/base/buf.h"
+#include "agent/base/fdpass.h"
 #include "agent/base/log.h"
+#include "agent/base/sys.h"
 #include "agent/core/output_file.h"
 
 #include <errno.h>
@@ -14,7 +17,13 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-enum verb { VERB_SPAWN_OPENER = 1, VERB_SPAWN_SYMBOLIZER, VERB_WRITE };
+enum verb {
+	VERB_SPAWN_OPENER = 1,
+	VERB_SPAWN_SYMBOLIZER,
+	VERB_SPAWN_EXPORTER,
+	VERB_SET_EXPORTER_ARGS, /* a memfd with the arguments, each ended by NUL */
+	VERB_WRITE,
+};
 
 struct request {
 	uint32_t verb;
@@ -36,45 +45,9 @@ struct keeper {
 struct keeping {
 	const struct keeper_config *config;
 	int socket, signal_fd;
-	pid_t core;
+	pid_t core, exporter;
+	struct buf exporter_args; /* as VERB_SET_EXPORTER_ARGS brought them */
 };
-
-static int send_with_fd(int socket, const void *data, size_t len, int fd)
-{
-	char control[CMSG_SPACE(sizeof(int))] = { 0 };
-	struct iovec iov = { .iov_base = (void *)data, .iov_len = len };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-	if (fd >= 0) {
-		struct cmsghdr *cmsg;
-
-		msg.msg_control = control;
-		msg.msg_controllen = sizeof(control);
-		cmsg = CMSG_FIRSTHDR(&msg);
-		cmsg->cmsg_level = SOL_SOCKET;
-		cmsg->cmsg_type = SCM_RIGHTS;
-		cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(cmsg), &fd, sizeof(int));
-	}
-	return sendmsg(socket, &msg, MSG_NOSIGNAL) < 0 ? err_last() : 0;
-}
-
-static ssize_t receive_with_fd(int socket, void *data, size_t len, int *ret_fd)
-{
-	char control[CMSG_SPACE(sizeof(int))];
-	struct iovec iov = { .iov_base = data, .iov_len = len };
-	struct msghdr msg = { .msg_iov = &iov,
-			      .msg_iovlen = 1,
-			      .msg_control = control,
-			      .msg_controllen = sizeof(control) };
-	ssize_t n = recvmsg(socket, &msg, MSG_CMSG_CLOEXEC);
-	struct cmsghdr *cmsg = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
-
-	*ret_fd = -1;
-	if (cmsg && cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_RIGHTS)
-		memcpy(ret_fd, CMSG_DATA(cmsg), sizeof(int));
-	return n;
-}
 
 static void unblock_signals(void)
 {
@@ -85,7 +58,7 @@ static void unblock_signals(void)
 }
 
 /* The helpers take their end of the socket as descriptor 3 and give up by themselves what they do not need. */
-static int spawn(const char *program, const char *verb, int fd)
+static int spawn(const char *const *argv, int fd)
 {
 	pid_t parent = getpid(), pid = fork();
 
@@ -101,8 +74,44 @@ static int spawn(const char *program, const char *verb, int fd)
 		_exit(1);
 	if (fcntl(3, F_SETFD, 0) < 0 || close_range(4, ~0u, 0) < 0)
 		_exit(1);
-	execl(program, program, verb, "3", (char *)NULL);
+	execv(argv[0], (char *const *)argv);
 	_exit(127);
+}
+
+static int spawn_helper(const char *program, const char *verb, int fd)
+{
+	return spawn((const char *const[]) { program, verb, "3", NULL }, fd);
+}
+
+static int spawn_exporter(struct keeping *k, int fd)
+{
+	const char *argv[2 * KEEPER_ARGS_MAX + 2] = { k->config->exporter };
+	const struct buf *args = &k->exporter_args;
+	size_t nr = 1;
+	int r;
+
+	if (!k->config->exporter)
+		return -EINVAL;
+	for (size_t at = 0; at < args->len; at += strlen(args->data + at) + 1) {
+		if (nr > KEEPER_ARGS_MAX)
+			return -E2BIG;
+		argv[nr++] = args->data + at;
+	}
+	for (size_t i = 0; k->config->exporter_last_args[i]; i++)
+		argv[nr++] = k->config->exporter_last_args[i];
+	if (k->exporter > 0) /* it did not end when its socket closed */
+		kill(k->exporter, SIGKILL);
+	r = spawn(argv, fd);
+	k->exporter = r;
+	return r;
+}
+
+static int set_exporter_args(struct keeping *k, int fd)
+{
+	buf_reset(&k->exporter_args);
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		return err_last();
+	return sys_read_all(fd, &k->exporter_args);
 }
 
 static int keep_write(const struct keeping *k, uint32_t index, int fd, char *ret_path)
@@ -112,27 +121,42 @@ static int keep_write(const struct keeping *k, uint32_t index, int fd, char *ret
 	return output_file_write_or_elsewhere(k->config->outputs[index], fd, ret_path);
 }
 
+static int obey(struct keeping *k, const struct request *request, int fd, struct reply *reply)
+{
+	if (fd < 0)
+		return -EINVAL;
+	switch (request->verb) {
+	case VERB_WRITE:
+		return keep_write(k, request->output, fd, reply->path);
+	case VERB_SPAWN_OPENER:
+		return spawn_helper(k->config->opener, "--serve", fd);
+	case VERB_SPAWN_SYMBOLIZER:
+		return spawn_helper(k->config->symbolizer, "--supervisor", fd);
+	case VERB_SPAWN_EXPORTER:
+		return spawn_exporter(k, fd);
+	case VERB_SET_EXPORTER_ARGS:
+		return set_exporter_args(k, fd);
+	}
+	return -EINVAL;
+}
+
 /* One request; false when the core is gone. */
-static bool serve(const struct keeping *k)
+static bool serve(struct keeping *k)
 {
 	struct reply reply = { .result = -EINVAL };
 	struct request request;
 	_cleanup_(closep) int fd = -1;
-	ssize_t n = receive_with_fd(k->socket, &request, sizeof(request), &fd);
+	ssize_t n = fdpass_receive(k->socket, &request, sizeof(request), 0, &fd);
 
-	if (n <= 0)
+	if (n <= 0 && n != -EMSGSIZE)
 		return false;
-	if (n == sizeof(request) && request.verb == VERB_WRITE)
-		reply.result = keep_write(k, request.output, fd, reply.path);
-	else if (n == sizeof(request) && fd >= 0 && request.verb == VERB_SPAWN_OPENER)
-		reply.result = spawn(k->config->opener, "--serve", fd);
-	else if (n == sizeof(request) && fd >= 0 && request.verb == VERB_SPAWN_SYMBOLIZER)
-		reply.result = spawn(k->config->symbolizer, "--supervisor", fd);
-	return send_with_fd(k->socket, &reply, sizeof(reply), -1) == 0;
+	if (n == sizeof(request))
+		reply.result = obey(k, &request, fd, &reply);
+	return fdpass_send(k->socket, &reply, sizeof(reply), NULL, 0, -1) == 0;
 }
 
 /* Reaps; true when the core itself has ended. */
-static bool reap(const struct keeping *k, int *ret_status)
+static bool reap(struct keeping *k, int *ret_status)
 {
 	int status;
 	pid_t pid;
@@ -143,11 +167,13 @@ static bool reap(const struct keeping *k, int *ret_status)
 			*ret_status = status;
 			ended = true;
 		}
+		if (pid == k->exporter)
+			k->exporter = 0;
 	}
 	return ended;
 }
 
-static bool on_signal(const struct keeping *k, int *ret_status)
+static bool on_signal(struct keeping *k, int *ret_status)
 {
 	struct signalfd_siginfo info;
 
@@ -161,7 +187,7 @@ static bool on_signal(const struct keeping *k, int *ret_status)
 	return false;
 }
 
-static __attribute__((noreturn)) void keep(const struct keeping *k)
+static __attribute__((noreturn)) void keep(struct keeping *k)
 {
 	struct pollfd fds[] = { { .fd = k->socket, .events = POLLIN },
 				{ .fd = k->signal_fd, .events = POLLIN } };
@@ -289,6 +315,7 @@ static int split_process(struct keeper *k, const struct keeper_config *config)
 		close_fd(k->run_fd);
 		close_fd(k->status_fd);
 		keeping.socket = pair[0];
+		buf_init(&keeping.exporter_args, KEEPER_ARGS_BYTES);
 		keep(&keeping);
 	}
 	close(pair[0]);
@@ -335,10 +362,10 @@ static int ask(struct keeper *k, const struct request *request, int fd, struct r
 	int no_fd, r;
 	ssize_t n;
 
-	r = send_with_fd(k->socket, request, sizeof(*request), fd);
+	r = fdpass_send(k->socket, request, sizeof(*request), NULL, 0, fd);
 	if (r < 0)
 		return r;
-	n = receive_with_fd(k->socket, ret, sizeof(*ret), &no_fd);
+	n = fdpass_receive(k->socket, ret, sizeof(*ret), 0, &no_fd);
 	close_fd(no_fd);
 	return n == sizeof(*ret) ? 0 : -ECONNRESET;
 }
@@ -366,6 +393,33 @@ int keeper_spawn_opener(int socket_fd, pid_t *ret_pid, void *keeper)
 int keeper_spawn_symbolizer(int socket_fd, pid_t *ret_pid, void *keeper)
 {
 	return ask_for_helper(keeper, VERB_SPAWN_SYMBOLIZER, socket_fd, ret_pid);
+}
+
+int keeper_spawn_exporter(int socket_fd, pid_t *ret_pid, void *keeper)
+{
+	return ask_for_helper(keeper, VERB_SPAWN_EXPORTER, socket_fd, ret_pid);
+}
+
+int keeper_set_exporter_args(struct keeper *k, const char *const *args)
+{
+	struct request request = { .verb = VERB_SET_EXPORTER_ARGS };
+	_cleanup_(buf_deinitp) struct buf bytes = BUF_NULL;
+	_cleanup_(closep) int fd = -1;
+	struct reply reply;
+	size_t nr = 0;
+	int r = sys_memfd("fleetprof-arguments", &fd);
+
+	if (r < 0)
+		return r;
+	buf_init(&bytes, KEEPER_ARGS_BYTES);
+	for (; args[nr]; nr++)
+		buf_add(&bytes, args[nr], strlen(args[nr]) + 1);
+	if (bytes.error || nr > KEEPER_ARGS_MAX)
+		return -E2BIG;
+	r = sys_write_all(fd, bytes.data, bytes.len);
+	if (!r)
+		r = ask(k, &request, fd, &reply);
+	return r < 0 ? r : reply.result;
 }
 
 int keeper_write(struct keeper *k, size_t index, int data_fd, char *ret_path)

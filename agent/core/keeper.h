@@ -2,8 +2,8 @@
  * The keeper: the small privileged parent of the core.
  *
  * A core that has given its privileges up can neither start a killed helper again (the opener needs capabilities
- * that the core does not have, the symbolizer a uid that it cannot take) nor write into a directory that only the
- * user may enter. The keeper stays behind with those rights, does these two things on request, and parses
+ * that the core does not have, symbolizer and exporter a uid that it cannot take) nor write into a directory that
+ * only the user may enter. The keeper stays behind with those rights, does these two things on request, and parses
  * nothing but fixed-size messages from the core. When the core ends, it ends, with the core's exit status.
  */
 #ifndef FLEETPROF_CORE_KEEPER_H
@@ -20,6 +20,9 @@ struct keeper;
 
 struct keeper_config {
 	const char *opener, *symbolizer; /* paths of the helper programs */
+	const char *exporter; /* … NULL: there will be none */
+	/* Given to the exporter behind the core's arguments, so that no core can have it run as somebody else. */
+	const char *const *exporter_last_args; /* NULL-terminated */
 	const char *outputs[KEEPER_OUTPUTS_MAX];
 	size_t nr_outputs;
 	char **command; /* to be run when the core says so; NULL: none */
@@ -36,6 +39,13 @@ DEFINE_CLEANUP(struct keeper *, keeper_free)
 /* Start opener or symbolizer with its end of a socket pair (closed by the call). */
 int keeper_spawn_opener(int socket_fd, pid_t *ret_pid, void *keeper);
 int keeper_spawn_symbolizer(int socket_fd, pid_t *ret_pid, void *keeper);
+/* One exporter lives at a time: an older one that has not ended yet is killed. */
+int keeper_spawn_exporter(int socket_fd, pid_t *ret_pid, void *keeper);
+
+/* The arguments of exporters to come, NULL-terminated, at most KEEPER_ARGS_MAX with KEEPER_ARGS_BYTES in all. */
+#define KEEPER_ARGS_MAX 128
+#define KEEPER_ARGS_BYTES 65536
+int keeper_set_exporter_args(struct keeper *keeper, const char *const *args);
 
 /*
  * Writes the contents of data_fd (a memfd) to output `index`, atomically: no name is there before all bytes are.
