@@ -70,3 +70,25 @@ bool loss_balances(const struct loss *loss, struct err *err)
 	       equal(err, "received = in profile + refused", c->received,
 		     loss->in_profile + loss->refused);
 }
+
+void loss_between(const struct loss *from, const struct loss *to, struct loss *ret)
+{
+	const struct sampler_counts *a = &from->sampler, *b = &to->sampler;
+	/* Each CPU may be a sample ahead or behind at either reading: only the sum of both says something. */
+	int64_t missed = (int64_t)(b->missed - b->early - a->missed + a->early);
+
+	*ret = (struct loss) {
+		.sampler = { .expected = b->expected - a->expected,
+			     .runs = b->runs - a->runs,
+			     .missed = missed > 0 ? (uint64_t)missed : 0,
+			     .early = missed < 0 ? (uint64_t)-missed : 0,
+			     .early_max = b->early_max,
+			     .malformed = b->malformed - a->malformed,
+			     .received = b->received - a->received },
+		.in_profile = to->in_profile - from->in_profile,
+		.refused = to->refused - from->refused,
+	};
+	for (size_t i = 0; i < COUNTER_NR; i++)
+		ret->sampler.bpf[i] = b->bpf[i] - a->bpf[i];
+	ret->sampler.bpf[COUNTER_SELF_TIMED_MAX_NS] = b->bpf[COUNTER_SELF_TIMED_MAX_NS];
+}

@@ -27,4 +27,7 @@ uint64_t loss_in_kernel(const struct sampler_counts *counts);
 /* Does it balance? If not, err says where. missed is allowed to be anything but negative. */
 bool loss_balances(const struct loss *loss, struct err *err);
 
+/* What was added from one reading to a later one. The longest run is no sum: it stays that of `to`. */
+void loss_between(const struct loss *from, const struct loss *to, struct loss *ret);
+
 #endif

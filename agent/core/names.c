@@ -22,6 +22,8 @@ struct lookup {
 	void *userdata;
 };
 
+static const struct owner_names nothing = { "", "", "", "", "" };
+
 struct names {
 	struct openclient *opener;
 	struct symclient *symbolizer;
@@ -154,14 +156,14 @@ size_t names_paths(const char *mountinfo, const char *id, char (*paths)[NAMES_PA
 	return nr;
 }
 
-static void finish(struct lookup *l, const char *name, const char *image)
+static void finish(struct lookup *l, const struct owner_names *names)
 {
 	if (l->names) {
 		l->names->pending--;
 		*l->link = l->next;
 		if (l->next)
 			l->next->link = l->link;
-		l->fn(name, image, l->userdata);
+		l->fn(names, l->userdata);
 	}
 	free(l);
 }
@@ -178,7 +180,11 @@ static void on_containers(enum symclient_status status,
 
 		/* A bundle holds one container, and does not repeat its id. */
 		if (*c->name && (!strcmp(c->id, l->id) || (!*c->id && nr == 1))) {
-			finish(l, c->name, c->image);
+			finish(l, &(struct owner_names) { .name = c->name,
+							  .image = c->image,
+							  .pod = c->pod,
+							  .namespace = c->namespace,
+							  .container = c->container });
 			return;
 		}
 	}
@@ -215,7 +221,7 @@ static void try_next(struct lookup *l)
 		if (!openclient_in_root(l->names->opener, l->asked_root, 0, path, on_file, l))
 			return;
 	}
-	finish(l, "", "");
+	finish(l, &nothing);
 }
 
 static void on_mountinfo(int fd, void *userdata)

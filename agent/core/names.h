@@ -5,6 +5,7 @@
 #ifndef FLEETPROF_CORE_NAMES_H
 #define FLEETPROF_CORE_NAMES_H
 
+#include "agent/core/owner.h"
 #include "agent/opener/client.h"
 #include "symbolizer/client.h"
 
@@ -15,8 +16,8 @@ struct names *names_free(
 	struct names *n); /* forgets look-ups under way: their callbacks are not called */
 DEFINE_CLEANUP(struct names *, names_free)
 
-/* name and image are "" if they could not be found; valid during the call. */
-typedef void (*names_fn)(const char *name, const char *image, void *userdata);
+/* All are "" if nothing could be found; valid during the call. */
+typedef void (*names_fn)(const struct owner_names *names, void *userdata);
 
 /*
  * Asks for the name of the container with this id, of which tgid is a process (0: none is known). The callback comes

@@ -25,9 +25,11 @@ struct objects {
 	struct openclient *opener;
 	struct symclient *symbolizer;
 	struct hashmap *by_identity; /* struct identity_key → struct object * */
-	struct object **by_id; /* [max + 1], index 0 unused */
+	struct hashmap *by_id; /* uint32_t → struct object * */
 	size_t max;
-	uint64_t refused, mismatches;
+	uint32_t last_id;
+	uint64_t window; /* number of the one that has not ended; from 1 */
+	uint64_t refused, mismatches, forgotten;
 };
 
 static struct identity_key key_of(const struct rec_map *map)
@@ -50,12 +52,12 @@ int objects_new(struct objects **ret, struct sampler *sampler, struct openclient
 	o->sampler = sampler;
 	o->opener = opener;
 	o->symbolizer = symbolizer;
-	o->max = MIN(max, (size_t)FRAME_FILE_ID_MAX);
-	o->by_id = calloc(o->max + 1, sizeof(*o->by_id));
-	if (!o->by_id)
-		return -ENOMEM;
+	o->max = max;
+	o->window = 1;
 	r = hashmap_new(&o->by_identity, sizeof(struct identity_key), sizeof(struct object *),
 			o->max);
+	if (!r)
+		r = hashmap_new(&o->by_id, sizeof(uint32_t), sizeof(struct object *), o->max);
 	if (r)
 		return r;
 	*ret = TAKE_PTR(o);
@@ -74,11 +76,13 @@ static struct object *object_free(struct object *object)
 
 struct objects *objects_free(struct objects *o)
 {
+	void *value;
+
 	if (!o)
 		return NULL;
-	for (size_t i = 0; o->by_id && i <= o->max; i++)
-		object_free(o->by_id[i]);
-	free(o->by_id);
+	for (size_t it = 0; o->by_identity && hashmap_next(o->by_identity, &it, NULL, &value);)
+		object_free(*(struct object **)value);
+	hashmap_free(o->by_id);
 	hashmap_free(o->by_identity);
 	free(o);
 	return NULL;
@@ -102,6 +106,7 @@ static void on_identity(enum symclient_status status, const struct symbolizer_id
 {
 	struct object *object = userdata;
 
+	object->identifying = false;
 	if (status != SYMCLIENT_OK)
 		return;
 	object->elf = *identity;
@@ -153,8 +158,11 @@ static void on_open(int fd, void *userdata)
 	object->path = path_of(fd);
 	object->fd = file.fd = TAKE_FD(owned);
 	announce(object);
-	if (symclient_identity(object->objects->symbolizer, &file, on_identity, object) < 0)
+	object->identifying = true;
+	if (symclient_identity(object->objects->symbolizer, &file, on_identity, object) < 0) {
+		object->identifying = false;
 		log_debug("cannot ask for the identity of %s", object->identity.name);
+	}
 }
 
 static void want_file(struct object *object, const struct rec_map *map,
@@ -178,6 +186,25 @@ static void want_file(struct object *object, const struct rec_map *map,
 		object->opening = false;
 }
 
+static struct object *add_object(struct objects *o, const struct rec_map *map, uint64_t owner)
+{
+	struct object *object = calloc(1, sizeof(*object));
+	void *value;
+
+	if (!object)
+		return NULL;
+	object->objects = o;
+	object->id = o->last_id + 1;
+	object->identity = *map;
+	object->fd = -1;
+	object->owner = owner;
+	if (object->id > FRAME_FILE_ID_MAX || hashmap_put(o->by_id, &object->id, &value, NULL))
+		return object_free(object);
+	*(struct object **)value = object;
+	o->last_id = object->id;
+	return object;
+}
+
 /* The object of a mapping; a new one when it was never seen; NULL when the table is full. */
 static struct object *see(struct objects *o, const struct rec_map *map, uint64_t owner)
 {
@@ -188,20 +215,18 @@ static struct object *see(struct objects *o, const struct rec_map *map, uint64_t
 
 	if (hashmap_put(o->by_identity, &key, &value, &is_new))
 		return NULL;
-	if (!is_new)
-		return *(struct object **)value;
-	object = calloc(1, sizeof(*object));
+	object = is_new ? add_object(o, map, owner) : *(struct object **)value;
 	if (!object) {
 		hashmap_remove(o->by_identity, &key);
 		return NULL;
 	}
 	*(struct object **)value = object;
-	object->objects = o;
-	object->id = (uint32_t)hashmap_count(o->by_identity);
-	object->identity = *map;
-	object->fd = -1;
-	object->owner = owner;
-	o->by_id[object->id] = object;
+	object->window = o->window;
+	if (object->retiring) {
+		object->retiring = false;
+		if (object->fd >= 0 || object->attempts >= ATTEMPTS_MAX)
+			announce(object);
+	}
 	return object;
 }
 
@@ -240,16 +265,97 @@ size_t objects_translate(struct objects *o, const struct sampler_sample *sample,
 
 const struct object *objects_get(const struct objects *o, uint32_t id)
 {
-	return id <= o->max ? o->by_id[id] : NULL;
+	struct object *const *object = hashmap_get(o->by_id, &id);
+
+	return object ? *object : NULL;
+}
+
+void objects_touch(struct objects *o, const uint64_t *words, size_t nr)
+{
+	uint32_t last = 0;
+
+	for (size_t i = 0; i < nr; i++) {
+		uint32_t id = FRAME_FILE_ID(words[i]);
+		struct object **object;
+
+		if (FRAME_KIND(words[i]) != FRAME_FILE || id == last)
+			continue;
+		last = id;
+		object = hashmap_get(o->by_id, &id);
+		if (object)
+			(*object)->window = o->window;
+	}
+}
+
+/* Takes the id back. Records under way may still carry it: the object goes a window later. */
+static void retire(struct objects *o, struct object *object)
+{
+	int r = object->announced ? sampler_forget_file(o->sampler, &object->identity) : 0;
+
+	if (r < 0) {
+		log_debug("cannot forget %s: %s", object->identity.name, err_str(r));
+		return;
+	}
+	object->announced = false;
+	object->retiring = true;
+}
+
+static void forget(struct objects *o, struct object *object)
+{
+	struct identity_key key = key_of(&object->identity);
+
+	hashmap_remove(o->by_identity, &key);
+	hashmap_remove(o->by_id, &object->id);
+	object_free(object);
+	o->forgotten++;
+}
+
+#define FORGET_AT_ONCE 256
+
+static size_t forget_retired(struct objects *o)
+{
+	struct object *gone[FORGET_AT_ONCE];
+	size_t nr = 0;
+	void *value;
+
+	for (size_t it = 0; nr < FORGET_AT_ONCE && hashmap_next(o->by_id, &it, NULL, &value);) {
+		struct object *object = *(struct object **)value;
+
+		if (object->retiring && !object->opening && !object->identifying)
+			gone[nr++] = object;
+	}
+	for (size_t i = 0; i < nr; i++)
+		forget(o, gone[i]);
+	return nr;
+}
+
+void objects_end_window(struct objects *o)
+{
+	bool crowded = hashmap_count(o->by_id) > o->max / 4 * 3;
+	uint64_t idle = crowded ? OBJECTS_IDLE_WINDOWS_MIN : OBJECTS_IDLE_WINDOWS;
+	void *value;
+
+	while (forget_retired(o) == FORGET_AT_ONCE)
+		;
+	for (size_t it = 0; hashmap_next(o->by_id, &it, NULL, &value);) {
+		struct object *object = *(struct object **)value;
+
+		if (o->window - object->window >= idle)
+			retire(o, object);
+	}
+	o->window++;
 }
 
 void objects_counts(const struct objects *o, struct objects_counts *ret)
 {
-	*ret = (struct objects_counts) { .seen = hashmap_count(o->by_identity),
+	void *value;
+
+	*ret = (struct objects_counts) { .seen = hashmap_count(o->by_id),
+					 .forgotten = o->forgotten,
 					 .refused = o->refused,
 					 .mismatches = o->mismatches };
-	for (size_t i = 1; i <= ret->seen; i++) {
-		if (o->by_id[i]->fd >= 0)
+	for (size_t it = 0; hashmap_next(o->by_id, &it, NULL, &value);) {
+		if ((*(struct object **)value)->fd >= 0)
 			ret->opened++;
 		else
 			ret->unopened++;

@@ -4,6 +4,9 @@
  * A file that is seen for the first time is opened at once, through the opener, while the process that maps it
  * is still there; its id is announced to the kernel side when the descriptor is ours, so that until then every
  * record that touches the file brings another chance to open it.
+ *
+ * Where windows end, files that no sample touched for some windows give their descriptor and place back; sooner when
+ * room is short, the longest unused first. An id is never given out twice in a run.
  */
 #ifndef FLEETPROF_CORE_OBJECTS_H
 #define FLEETPROF_CORE_OBJECTS_H
@@ -25,11 +28,16 @@ struct object {
 	/* private to objects.c */
 	struct objects *objects;
 	unsigned int attempts;
-	bool opening, announced;
+	bool opening, identifying, announced;
+	bool retiring; /* its id was taken back: it goes at the next window's end unless it is seen again */
+	uint64_t window; /* the newest that has it */
 };
+#define OBJECTS_IDLE_WINDOWS 15 /* without a sample: forgotten */
+#define OBJECTS_IDLE_WINDOWS_MIN 2 /* … when three quarters of the places are taken */
 
 struct objects_counts {
-	size_t seen, opened, unopened; /* files */
+	size_t seen, opened, unopened; /* files that have a place now */
+	uint64_t forgotten; /* files that had one */
 	uint64_t refused; /* frames whose file found no place in the table */
 	uint64_t mismatches; /* descriptors that turned out to be another file */
 };
@@ -48,6 +56,12 @@ size_t objects_translate(struct objects *objects, const struct sampler_sample *s
 
 /* The object of a file id, or NULL. */
 const struct object *objects_get(const struct objects *objects, uint32_t id);
+
+/* These words, without RECMAP, are in the window that has not ended: their files are in use. */
+void objects_touch(struct objects *objects, const uint64_t *words, size_t nr);
+
+/* A window ends. */
+void objects_end_window(struct objects *objects);
 
 void objects_counts(const struct objects *objects, struct objects_counts *ret);
 

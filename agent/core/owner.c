@@ -295,7 +295,13 @@ static void set_container(struct owner_ref *ref, const struct match *m)
 		unescape(ref->name);
 }
 
-static bool find_container(const struct component *components, size_t nr, struct owner_ref *ref)
+static size_t end_of(const char *path, struct component c)
+{
+	return (size_t)(c.text + c.len - path);
+}
+
+static bool find_container(const char *path, const struct component *components, size_t nr,
+			   struct owner_ref *ref)
 {
 	struct match m;
 
@@ -306,6 +312,7 @@ static bool find_container(const struct component *components, size_t nr, struct
 			continue;
 		if (ref->kind != OWNER_CONTAINER) {
 			set_container(ref, &m);
+			ref->own_len = end_of(path, components[i]);
 			set_within(ref, components, i);
 		} else {
 			set(ref->nested_id, sizeof(ref->nested_id), m.id, m.id_len);
@@ -340,7 +347,8 @@ static void set_unit_name(char *out, size_t size, struct component c)
 	unescape(out);
 }
 
-static bool find_unit(const struct component *components, size_t nr, struct owner_ref *ref)
+static bool find_unit(const char *path, const struct component *components, size_t nr,
+		      struct owner_ref *ref)
 {
 	char name[OWNER_NAME_MAX], user[32] = "";
 
@@ -352,10 +360,12 @@ static bool find_unit(const struct component *components, size_t nr, struct owne
 		/* The outermost one: what a user calls so further in is a unit of his. */
 		if (!*user && starts_with(c, "user@") && ends_with(c, ".service")) {
 			set(user, sizeof(user), c.text, c.len - strlen(".service"));
+			ref->own_len = end_of(path, c);
 			continue; /* its own units are further in */
 		}
 		set_unit_name(name, sizeof(name), c);
 		ref->kind = OWNER_UNIT;
+		ref->own_len = end_of(path, c);
 		strcpy(ref->runtime, "systemd");
 		snprintf(ref->name, sizeof(ref->name), "%s%s%.200s", user, *user ? "/" : "", name);
 		return true;
@@ -385,13 +395,13 @@ void owner_from_cgroup_path(const char *path, struct owner_ref *ret)
 	struct component components[COMPONENTS_MAX];
 	size_t nr = split(path, components);
 
-	*ret = (struct owner_ref) { .kind = OWNER_CGROUP };
+	*ret = (struct owner_ref) { .kind = OWNER_CGROUP, .own_len = strlen(path) };
 	if (!nr) {
 		ret->kind = OWNER_HOST;
 		strcpy(ret->name, "host");
 		strcpy(ret->runtime, "cgroup");
 		return;
 	}
-	if (!find_container(components, nr, ret) && !find_unit(components, nr, ret))
+	if (!find_container(path, components, nr, ret) && !find_unit(path, components, nr, ret))
 		set_path(ret, path);
 }

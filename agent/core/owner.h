@@ -9,6 +9,7 @@
 #define FLEETPROF_CORE_OWNER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum owner_kind {
@@ -37,6 +38,13 @@ struct owner_ref {
 	 * any container: the id alone does not make two of them one.
 	 */
 	char within[64];
+	size_t own_len; /* bytes of the path that name the owner's own cgroup: what is behind lies in it */
+};
+
+/* What is said of a container; "" where nothing is. Pointers are the teller's. */
+struct owner_names {
+	const char *name, *image;
+	const char *pod, *namespace, *container; /* Kubernetes' own */
 };
 
 /* path: "/…" as kernfs or /proc/PID/cgroup gives it. Never fails: what is unknown is its path. */

@@ -59,7 +59,7 @@ static int add_owners(struct recording *r, struct profile *profile, uint32_t *in
 		if (!rc)
 			rc = profile_add_string(profile, e->ref.runtime, &owner.runtime);
 		if (!rc)
-			rc = profile_add_string(profile, e->image, &owner.image);
+			rc = profile_add_string(profile, e->names.image, &owner.image);
 		if (!rc)
 			rc = profile_add_string(profile, e->cgroup_path, &owner.cgroup_path);
 		if (!rc)

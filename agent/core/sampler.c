@@ -3,6 +3,7 @@
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
 #include "agent/base/sys.h"
+#include "agent/core/sampler_counters.h"
 #include "agent/core/sampler_cpus.h"
 #include "agent/core/sampler_record.h"
 
@@ -11,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -21,18 +23,21 @@
 #define DRAIN_CLOCK_EVERY 16
 #define HOTPLUG_INTERVAL_NS (2 * NSEC_PER_SEC)
 #define EARLY_SHARE 1000 /* NTP slews by 500 parts in a million at the most: half of this */
+#define CUT_TRIES 1000
 
 struct sampler {
 	struct loop *loop;
 	struct sampler_bpf *bpf;
 	struct sampler_cpus *cpus;
 	struct ring_buffer *ring;
-	struct loop_source *on_ring, *on_drain_timer, *on_hotplug_timer;
+	struct loop_source *on_ring, *on_drain_timer;
 	sampler_fn fn;
 	void *userdata;
 	uint64_t period_ns, drain_interval_ns;
 	uint64_t received, malformed;
 	uint64_t drain_until_ns;
+	uint64_t hand_out; /* stop when so many records were received; UINT64_MAX: do not */
+	uint64_t followed_ns; /* when the CPUs were last looked at */
 	size_t nr_possible_cpus;
 	char cgroup_path[SAMPLER_PATH_MAX];
 };
@@ -61,10 +66,12 @@ static int on_record(void *ctx, void *data, size_t size)
 
 	if (sampler_check_record(data, size, sampler->cgroup_path, &sample) < 0) {
 		sampler->malformed++;
-		return 0;
+	} else {
+		sampler->received++;
+		sampler->fn(&sample, sampler->userdata);
 	}
-	sampler->received++;
-	sampler->fn(&sample, sampler->userdata);
+	if (sampler->received + sampler->malformed == sampler->hand_out)
+		return -ECANCELED;
 	if (sampler->received % DRAIN_CLOCK_EVERY == 0 && clock_boot_ns() > sampler->drain_until_ns)
 		return -EAGAIN;
 	return 0;
@@ -219,17 +226,7 @@ static int on_ring_event(struct loop_source *source, uint32_t events, void *user
 
 static int on_drain_time(struct loop_source *source, uint64_t missed, void *userdata)
 {
-	return MIN(sampler_drain(userdata), 0);
-}
-
-static int on_hotplug_time(struct loop_source *source, uint64_t missed, void *userdata)
-{
-	struct sampler *s = userdata;
-	struct err err = ERR_NULL;
-
-	if (sampler_cpus_follow(s->cpus, &err) < 0)
-		log_warn("%s", err.text);
-	return 0;
+	return MIN(sampler_tick(userdata), 0);
 }
 
 static int open_ring(struct sampler *s, struct err *err)
@@ -259,6 +256,7 @@ int sampler_new(struct sampler **ret, struct loop *loop, const struct sampler_co
 	s->fn = fn;
 	s->userdata = userdata;
 	s->drain_interval_ns = config->drain_interval_ns;
+	s->hand_out = UINT64_MAX;
 	s->period_ns = NSEC_PER_SEC / config->rate_hz;
 	r = libbpf_num_possible_cpus();
 	if (r < 0)
@@ -283,7 +281,6 @@ struct sampler *sampler_free(struct sampler *s)
 		return NULL;
 	loop_source_free(s->on_ring);
 	loop_source_free(s->on_drain_timer);
-	loop_source_free(s->on_hotplug_timer);
 	sampler_cpus_free(s->cpus);
 	ring_buffer__free(s->ring);
 	sampler_bpf__destroy(s->bpf);
@@ -313,16 +310,28 @@ int sampler_set_filter(struct sampler *s, const struct sampler_filter *filter, s
 int sampler_start(struct sampler *s, struct err *err)
 {
 	uint64_t now = clock_boot_ns();
-	int r;
+	int r = 0;
 
-	r = loop_add_timer(s->loop, &s->on_drain_timer, now + s->drain_interval_ns,
-			   s->drain_interval_ns, on_drain_time, s);
-	if (!r)
-		r = loop_add_timer(s->loop, &s->on_hotplug_timer, now + HOTPLUG_INTERVAL_NS,
-				   HOTPLUG_INTERVAL_NS, on_hotplug_time, s);
+	if (s->drain_interval_ns)
+		r = loop_add_timer(s->loop, &s->on_drain_timer, now + s->drain_interval_ns,
+				   s->drain_interval_ns, on_drain_time, s);
 	if (r < 0)
 		return err_errno(err, r, "cannot set a timer");
+	s->followed_ns = now;
 	return sampler_cpus_follow(s->cpus, err);
+}
+
+int sampler_tick(struct sampler *s)
+{
+	uint64_t now = clock_boot_ns();
+	struct err err = ERR_NULL;
+
+	if (now - s->followed_ns >= HOTPLUG_INTERVAL_NS) {
+		s->followed_ns = now;
+		if (sampler_cpus_follow(s->cpus, &err) < 0)
+			log_warn("%s", err.text);
+	}
+	return sampler_drain(s);
 }
 
 int sampler_stop(struct sampler *s)
@@ -330,7 +339,6 @@ int sampler_stop(struct sampler *s)
 	int r = sampler_cpus_stop(s->cpus);
 
 	s->on_drain_timer = loop_source_free(s->on_drain_timer);
-	s->on_hotplug_timer = loop_source_free(s->on_hotplug_timer);
 	if (r < 0)
 		return r;
 	do
@@ -345,18 +353,28 @@ int sampler_drain(struct sampler *s)
 
 	s->drain_until_ns = clock_boot_ns() + DRAIN_MAX_NS;
 	r = ring_buffer__consume(s->ring);
-	return r == -EAGAIN ? SAMPLER_E_MORE : MIN(r, 0);
+	if (r == -EAGAIN)
+		return SAMPLER_E_MORE;
+	return r < 0 && r != -ECANCELED ? r : 0;
+}
+
+/* As in bpf/scratch.h. */
+struct file_key {
+	uint64_t ino, ctime_ns;
+	uint32_t dev, gen;
+};
+
+static struct file_key file_key(const struct rec_map *identity)
+{
+	return (struct file_key) { .ino = identity->ino,
+				   .ctime_ns = identity->ctime_ns,
+				   .dev = identity->dev,
+				   .gen = identity->gen };
 }
 
 int sampler_set_file(struct sampler *s, const struct rec_map *identity, uint32_t file_id)
 {
-	struct {
-		uint64_t ino, ctime_ns;
-		uint32_t dev, gen;
-	} key = { .ino = identity->ino,
-		  .ctime_ns = identity->ctime_ns,
-		  .dev = identity->dev,
-		  .gen = identity->gen };
+	struct file_key key = file_key(identity);
 	struct {
 		uint32_t id, pad;
 	} value = { .id = file_id };
@@ -387,32 +405,60 @@ static void compare_runs(const struct sampler *s, unsigned int cpu, uint64_t run
 	counts->early_max += expected / EARLY_SHARE + 1;
 }
 
+int sampler_forget_file(struct sampler *s, const struct rec_map *identity)
+{
+	struct file_key key = file_key(identity);
+	int r = bpf_map__delete_elem(s->bpf->maps.files, &key, sizeof(key), 0);
+
+	return r == -ENOENT ? 0 : r;
+}
+
+int sampler_forget_cgroup(struct sampler *s, uint64_t cgroup)
+{
+	int r = bpf_map__delete_elem(s->bpf->maps.cgroups, &cgroup, sizeof(cgroup), 0);
+
+	return r == -ENOENT ? 0 : r;
+}
+
 int sampler_read_counts(struct sampler *s, struct sampler_counts *ret)
 {
-	size_t size = s->nr_possible_cpus * COUNTER_NR * sizeof(uint64_t);
-	_cleanup_(freep) uint64_t *values = malloc(size);
-	uint32_t zero = 0;
+	struct sampler_counts counts = { .malformed = s->malformed, .received = s->received };
+	_cleanup_(freep) uint64_t *runs = calloc(s->nr_possible_cpus, sizeof(*runs));
 	int r;
 
-	if (!values)
+	if (!runs)
 		return -ENOMEM;
-	r = bpf_map__lookup_elem(s->bpf->maps.counters, &zero, sizeof(zero), values, size, 0);
+	r = sampler_counters_read(bpf_map__fd(s->bpf->maps.counters), s->nr_possible_cpus,
+				  counts.bpf, runs);
 	if (r < 0)
 		return r;
-	*ret = (struct sampler_counts) { .malformed = s->malformed, .received = s->received };
-	for (size_t cpu = 0; cpu < s->nr_possible_cpus; cpu++) {
-		compare_runs(s, (unsigned int)cpu, values[cpu * COUNTER_NR + COUNTER_RUNS], ret);
-		for (size_t i = 0; i < COUNTER_NR; i++) {
-			uint64_t v = values[cpu * COUNTER_NR + i];
-
-			if (i == COUNTER_SELF_TIMED_MAX_NS)
-				ret->bpf[i] = MAX(ret->bpf[i], v);
-			else
-				ret->bpf[i] += v;
-		}
-	}
-	ret->runs = ret->bpf[COUNTER_RUNS];
+	for (size_t cpu = 0; cpu < s->nr_possible_cpus; cpu++)
+		compare_runs(s, (unsigned int)cpu, runs[cpu], &counts);
+	counts.runs = counts.bpf[COUNTER_RUNS];
+	*ret = counts;
 	return 0;
+}
+
+int sampler_cut(struct sampler *s, struct sampler_counts *ret)
+{
+	int r = sampler_read_counts(s, ret);
+
+	if (r < 0)
+		return r;
+	/* A record is counted behind its submission: all of these are in the ring, or on their way out of it. */
+	s->hand_out = ret->bpf[COUNTER_RECORDS];
+	for (unsigned int tries = 0;
+	     r >= 0 && s->received + s->malformed < s->hand_out && tries < CUT_TRIES;) {
+		r = sampler_drain(s);
+		if (r == SAMPLER_E_MORE)
+			continue;
+		tries++;
+		sched_yield(); /* a record that is being written stands before them */
+	}
+	s->hand_out = UINT64_MAX;
+	ret->received = s->received;
+	ret->malformed = s->malformed;
+	return MIN(r, 0);
 }
 
 int sampler_identify(struct sampler *s, int fd, struct rec_map *ret)

@@ -78,6 +78,9 @@ int sampler_set_filter(struct sampler *sampler, const struct sampler_filter *fil
 int sampler_start(struct sampler *sampler, struct err *err);
 int sampler_stop(struct sampler *sampler); /* detaches; then drains what is in the ring */
 
+/* What is to be done from time to time: follow CPUs that come and go, and sampler_drain(). */
+int sampler_tick(struct sampler *sampler);
+
 /*
  * Hands out what is in the ring; also done by the loop, on a timer and when a new mapping wakes it. Returns 0, or
  * SAMPLER_E_MORE when it stopped for others' turn after some milliseconds: while events run, the ring may never be empty.
@@ -88,10 +91,23 @@ int sampler_drain(struct sampler *sampler);
 /* Announces a file revision's id: from now on its frames come as FRAME_FILE words. */
 int sampler_set_file(struct sampler *sampler, const struct rec_map *identity, uint32_t file_id);
 
+/* Takes the number back: frames of that file come as descriptions again. For an id that is given up. */
+int sampler_forget_file(struct sampler *sampler, const struct rec_map *identity);
+
 /* Says that the path of this cgroup is known; records stop carrying it. */
 int sampler_set_cgroup(struct sampler *sampler, uint64_t cgroup);
 
+/* Records of this cgroup carry its path again. */
+int sampler_forget_cgroup(struct sampler *sampler, uint64_t cgroup);
+
+/* At an instant at which no run is half way; records that were counted may still be in the ring. */
 int sampler_read_counts(struct sampler *sampler, struct sampler_counts *ret);
+
+/*
+ * As sampler_read_counts(), and hands out exactly the records that are in these counts: what comes later belongs to
+ * what comes later. This is how a window ends while sampling goes on.
+ */
+int sampler_cut(struct sampler *sampler, struct sampler_counts *ret);
 
 /*
  * The identity of the file behind fd, as our own walk sees it: maps one page of it executable and lets the

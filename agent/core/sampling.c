@@ -13,12 +13,15 @@
 #define RING_BYTES_MIN (2u << 20)
 #define RING_BYTES_MAX (64u << 20)
 #define RECORD_BYTES_TYPICAL 1024
+#define NAME_AGAIN_NS (10 * NSEC_PER_SEC)
+#define NAME_REFRESH_NS (600 * NSEC_PER_SEC) /* containers can be renamed */
 
 /* Room for two and a half intervals of every CPU's samples. */
 static uint64_t ring_bytes(const struct sampling_config *config)
 {
+	uint64_t interval = config->drain_interval_ns ?: NSEC_PER_SEC;
 	uint64_t want = config->rate_hz * (uint64_t)sysconf(_SC_NPROCESSORS_ONLN) *
-			RECORD_BYTES_TYPICAL * 5 / 2 * config->drain_interval_ns / NSEC_PER_SEC;
+			RECORD_BYTES_TYPICAL * 5 / 2 * interval / NSEC_PER_SEC;
 	uint64_t bytes = RING_BYTES_MIN;
 
 	while (bytes < want && bytes < RING_BYTES_MAX)
@@ -26,22 +29,56 @@ static uint64_t ring_bytes(const struct sampling_config *config)
 	return bytes;
 }
 
-static void on_name(const char *name, const char *image, void *userdata)
+static void on_name(const struct owner_names *names, void *userdata)
 {
 	struct owners_entry *e = userdata;
 
-	owners_set_name(e, name, image);
+	e->name_pending = false;
+	owners_set_names(e, names);
 }
 
-static void ask_name(struct sampling *s, uint32_t owner)
+static void ask_name(struct sampling *s, struct owners_entry *e, uint64_t now)
 {
-	struct owners_entry *e = owners_get(s->owners, owner);
-
-	if (e->name_asked || e->ref.kind != OWNER_CONTAINER)
+	if (e->ref.kind != OWNER_CONTAINER || e->name_pending || e->name_due_ns > now)
 		return;
-	e->name_asked = true;
-	if (names_look_up(s->names, e->ref.container_id, e->tgid, e->start_boot_ns, on_name, e) < 0)
+	/* Unnamed, it is soon asked for again, then less often: the file may not be written yet. */
+	e->name_due_ns = now + MIN(NAME_AGAIN_NS << MIN(e->names_asked, 8u), NAME_REFRESH_NS);
+	if (*e->names.name)
+		e->name_due_ns = now + NAME_REFRESH_NS;
+	e->names_asked++;
+	e->name_pending = true;
+	if (names_look_up(s->names, e->ref.container_id, e->tgid, e->start_boot_ns, on_name, e) <
+	    0) {
+		e->name_pending = false;
 		log_debug("cannot ask for the name of container %s", e->ref.container_id);
+	}
+}
+
+void sampling_refresh_names(struct sampling *s, uint64_t now)
+{
+	for (uint32_t i = 0; i < owners_count(s->owners); i++) {
+		if (owners_is_active(s->owners, i))
+			ask_name(s, owners_get(s->owners, i), now);
+	}
+}
+
+static void forget_cgroup(uint64_t cgroup, void *userdata)
+{
+	struct sampling *s = userdata;
+	int r = sampler_forget_cgroup(s->sampler, cgroup);
+
+	if (r < 0)
+		log_debug("cannot forget a cgroup: %s", err_str(r));
+}
+
+void sampling_end_window(struct sampling *s)
+{
+	size_t nr;
+	const uint64_t *words = window_words(s->window, &nr);
+
+	objects_touch(s->objects, words, nr);
+	objects_end_window(s->objects);
+	owners_end_window(s->owners, forget_cgroup, s);
 }
 
 static void on_sample(const struct sampler_sample *sample, void *userdata)
@@ -65,7 +102,7 @@ static void on_sample(const struct sampler_sample *sample, void *userdata)
 				head->start_boot_ns, &learned);
 	if (learned) {
 		sampler_set_cgroup(s->sampler, head->cgroup);
-		ask_name(s, row.owner);
+		ask_name(s, owners_get(s->owners, row.owner), head->record.time_boot_ns);
 	}
 	row.nr_words = objects_translate(s->objects, sample, row.owner + 1, words);
 	jitmaps_see(s->jitmaps, head->tgid, head->start_boot_ns, words, row.nr_words,

@@ -49,6 +49,12 @@ int sampling_prepare(struct sampling *s, const struct sampling_config *config, s
 void sampling_deinit(struct sampling *s);
 DEFINE_CLEANUP_EMBEDDED(struct sampling, sampling_deinit)
 
+/* Asks for names of the open window's containers, where they are missing or were asked for long ago. */
+void sampling_refresh_names(struct sampling *s, uint64_t now_boot_ns);
+
+/* The current window ends: what was idle for long gives its place back (files, owners, cgroups). */
+void sampling_end_window(struct sampling *s);
+
 /* Every file that is mapped anywhere keeps a descriptor: raises the limit as far as it goes. */
 void sampling_raise_file_limit(void);
 

@@ -130,11 +130,11 @@ static int find_candidates(struct candidate *candidates, size_t *ret_nr, struct 
 	return 0;
 }
 
-static void on_name(const char *name, const char *image, void *userdata)
+static void on_name(const struct owner_names *names, void *userdata)
 {
 	struct candidate *c = userdata;
 
-	snprintf(c->name, sizeof(c->name), "%s", name);
+	snprintf(c->name, sizeof(c->name), "%s", names->name);
 }
 
 static void ask_names(struct candidate *candidates, size_t nr, struct names *names,

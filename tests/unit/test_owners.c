@@ -5,6 +5,10 @@
 #define A "873035ffae9c4d5998aa5929b031a42d8b3c812a42b8befd061a5c617ea7e246"
 #define CGROUPS 65536 /* the bound of agent/core/owners.c */
 
+static const struct owner_names shop = { "shop", "shop:1", "shop-7d4b9c6f5-x2x4z", "sales",
+					 "shop" };
+static const struct owner_names nothing = { "", "", "", "", "" };
+
 static struct owners_entry *find(struct owners *o, uint64_t cgroup, const char *path)
 {
 	bool learned;
@@ -48,13 +52,15 @@ static void test_a_forged_id_is_another_owner(void)
 	CHECK(real != forged);
 	CHECK_STR(owners_name(real), "873035ffae9c");
 	CHECK_STR(owners_name(forged), "user@1000/873035ffae9c");
-	owners_set_name(real, "shop", "shop:1");
-	owners_set_name(forged, "shop", "shop:1");
+	owners_set_names(real, &shop);
+	owners_set_names(forged, &shop);
 	CHECK_STR(owners_name(real), "shop");
 	CHECK_STR(owners_name(forged), "user@1000/shop");
-	CHECK_STR(forged->image, "shop:1");
-	owners_set_name(forged, "", "");
-	CHECK_STR(owners_name(forged), "user@1000/873035ffae9c");
+	CHECK_STR(real->names.pod, "shop-7d4b9c6f5-x2x4z");
+	CHECK_STR(forged->names.image, "shop:1");
+	CHECK_STR(forged->names.pod, "");
+	owners_set_names(forged, &nothing); /* an answer that says nothing takes nothing back */
+	CHECK_STR(owners_name(forged), "user@1000/shop");
 }
 
 static void test_kernel_threads_and_unknown_cgroups(void)
