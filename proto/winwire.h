@@ -106,7 +106,8 @@ struct winwire_label {
 /* One owner's part of a window. Pointers given out by the reader point into the body. */
 struct winwire_owner {
 	const char *name, *id, *runtime, *image, *cgroup_path; /* as in proto/profile.h */
-	struct winwire_label labels[WINWIRE_MAX_LABELS]; /* pod, namespace, nested id … */
+	/* pod, pod_uid, namespace, workload, container: Kubernetes' own; nested_id, within: as in struct owner_ref */
+	struct winwire_label labels[WINWIRE_MAX_LABELS];
 	size_t nr_labels;
 	uint64_t samples, value_ns;
 	uint64_t usage_ns; /* the kernel's own cpu.stat over the window; WINWIRE_UNKNOWN */

@@ -98,7 +98,8 @@ static void parse_line(const char *line, size_t len, const char *cgroups, struct
 
 void cgroupfs_parse(const char *mountinfo, const char *cgroups, struct cgroupfs *ret)
 {
-	*ret = (struct cgroupfs) { .nr = 0 };
+	*ret = (struct cgroupfs) { .cpu = hierarchy_of(cgroups, "cpu", strlen("cpu")),
+				   .cpuacct = hierarchy_of(cgroups, "cpuacct", strlen("cpuacct")) };
 	for (const char *line = mountinfo; *line;) {
 		size_t len = strcspn(line, "\n");
 

@@ -18,6 +18,7 @@ struct cgroupfs_mount {
 struct cgroupfs {
 	struct cgroupfs_mount mounts[CGROUPFS_MOUNTS_MAX]; /* v2 first */
 	size_t nr;
+	uint32_t cpu, cpuacct; /* hierarchies of these controllers; 0: v2's, or none's */
 };
 
 /*

@@ -70,6 +70,10 @@ static int spawn(const char *const *argv, int fd)
 	if (getppid() != parent)
 		_exit(1);
 	unblock_signals();
+	/* A terminal or a service manager signals everybody; helpers end when the core does. */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
 	if (fd != 3 && dup2(fd, 3) < 0)
 		_exit(1);
 	if (fcntl(3, F_SETFD, 0) < 0 || close_range(4, ~0u, 0) < 0)
@@ -204,8 +208,7 @@ static __attribute__((noreturn)) void keep(struct keeping *k)
 			fds[0].fd = -1; /* the core is ending; its status comes by SIGCHLD */
 	}
 	if (WIFSIGNALED(status)) {
-		log_error("the core was killed by signal %d; nothing was written",
-			  WTERMSIG(status));
+		log_error("the core was killed by signal %d", WTERMSIG(status));
 		_exit(128 + WTERMSIG(status));
 	}
 	_exit(WEXITSTATUS(status));

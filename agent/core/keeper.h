@@ -43,7 +43,7 @@ int keeper_spawn_symbolizer(int socket_fd, pid_t *ret_pid, void *keeper);
 int keeper_spawn_exporter(int socket_fd, pid_t *ret_pid, void *keeper);
 
 /* The arguments of exporters to come, NULL-terminated, at most KEEPER_ARGS_MAX with KEEPER_ARGS_BYTES in all. */
-#define KEEPER_ARGS_MAX 128
+#define KEEPER_ARGS_MAX 320
 #define KEEPER_ARGS_BYTES 65536
 int keeper_set_exporter_args(struct keeper *keeper, const char *const *args);
 

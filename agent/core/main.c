@@ -1,6 +1,7 @@
 /* fleetprof: the program that users call. */
 #include "agent/base/log.h"
 #include "agent/base/sys.h"
+#include "agent/core/agent.h"
 #include "agent/core/record.h"
 
 #include <locale.h>
@@ -14,6 +15,8 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
+	{ "agent", agent_main,
+	  "the daemon: sample all the time, keep each container's history, show it on a local page" },
 	{ "record", record_main,
 	  "sample the host, a container, a process or a command; write a flame graph" },
 };

@@ -221,12 +221,16 @@ static int self_test(struct sampler *s, struct err *err)
 
 static int on_ring_event(struct loop_source *source, uint32_t events, void *userdata)
 {
-	return MIN(sampler_drain(userdata), 0); /* what is left makes the next round of the loop */
+	int r = sampler_drain(userdata);
+
+	return r < 0 ? r : 0; /* what is left makes the next round of the loop */
 }
 
 static int on_drain_time(struct loop_source *source, uint64_t missed, void *userdata)
 {
-	return MIN(sampler_tick(userdata), 0);
+	int r = sampler_tick(userdata);
+
+	return r < 0 ? r : 0;
 }
 
 static int open_ring(struct sampler *s, struct err *err)

@@ -103,6 +103,8 @@ static void on_sample(const struct sampler_sample *sample, void *userdata)
 	if (learned) {
 		sampler_set_cgroup(s->sampler, head->cgroup);
 		ask_name(s, owners_get(s->owners, row.owner), head->record.time_boot_ns);
+		if (s->on_cgroup)
+			s->on_cgroup(row.owner, head->cgroup, sample->cgroup_path, s->userdata);
 	}
 	row.nr_words = objects_translate(s->objects, sample, row.owner + 1, words);
 	jitmaps_see(s->jitmaps, head->tgid, head->start_boot_ns, words, row.nr_words,

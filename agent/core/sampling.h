@@ -37,6 +37,8 @@ struct sampling {
 	struct window *window; /* takes the samples; the caller's */
 	/* A sample was taken into the window. May be NULL. */
 	void (*on_taken)(uint32_t owner, const struct record_sample *head, void *userdata);
+	/* A cgroup's path was learned: it is this owner's. May be NULL. */
+	void (*on_cgroup)(uint32_t owner, uint64_t cgroup, const char *path, void *userdata);
 	void *userdata;
 };
 #define SAMPLING_NULL ((struct sampling) { .kallsyms_fd = -1, .vdso_fd = -1 })

@@ -30,7 +30,7 @@ struct symbolize {
 
 /* A run of words that one request names: same file, or the kernel. */
 struct batch {
-	struct symbolize *s;
+	struct symbolize *s; /* NULL: it was freed while the request was under way */
 	struct batch *next;
 	size_t first, nr;
 	uint32_t mapping;
@@ -203,6 +203,10 @@ static void on_frames(enum symclient_status status, const struct symbolizer_resu
 	struct batch *batch = userdata;
 	struct symbolize *s = batch->s;
 
+	if (!s) {
+		free(batch);
+		return;
+	}
 	batch->waiting = false;
 	s->pending--;
 	if (status == SYMCLIENT_LOST && batch->attempts < ATTEMPTS && !send_batch(batch))
@@ -417,7 +421,9 @@ struct symbolize *symbolize_free(struct symbolize *s)
 		struct batch *batch = s->batches;
 
 		s->batches = batch->next;
-		free(batch);
+		batch->s = NULL;
+		if (!batch->waiting)
+			free(batch);
 	}
 	symbolize_jit_free(s->jit);
 	hashmap_free(s->location_of);

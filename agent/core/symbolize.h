@@ -35,6 +35,7 @@ struct symbolize_counts {
  */
 int symbolize_new(struct symbolize **ret, const struct symbolize_config *config,
 		  const struct window *window, struct profile *profile);
+/* Answers that still come are thrown away. */
 struct symbolize *symbolize_free(struct symbolize *s);
 DEFINE_CLEANUP(struct symbolize *, symbolize_free)
 

@@ -32,11 +32,9 @@ static void exporter_deinit(struct exporter *e)
 }
 DEFINE_CLEANUP_EMBEDDED(struct exporter, exporter_deinit)
 
+/* A terminal or a service manager signals us all; the core still has a window to hand over, and then hangs up. */
 static int on_signal(struct loop_source *source, int signo, void *userdata)
 {
-	struct exporter *e = userdata;
-
-	loop_stop(e->loop, 0);
 	return 0;
 }
 

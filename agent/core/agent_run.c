@@ -1,0 +1,265 @@
+/* The running agent: prepare, run, end. */
+#include "agent/core/agent_run.h"
+#include "agent/base/clock.h"
+#include "agent/base/log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/random.h>
+
+#define MAX_FILES 16384
+#define ENDING_NS                                                                                  \
+	(15 * NSEC_PER_SEC) /* for the last window: to be named, handed over, and on disk */
+#define ENDING_NAMES_NS (5 * NSEC_PER_SEC)
+
+static int on_tick(struct loop_source *source, uint64_t missed, void *userdata)
+{
+	struct agent *a = userdata;
+	enum timeline_step step;
+	uint64_t now;
+	int r = sampler_tick(a->sampling.sampler);
+
+	if (r < 0)
+		return r;
+	now = clock_boot_ns(); /* after the drain: what was drained is older */
+	step = timeline_look(&a->timeline, now, clock_wall_ns());
+	if (step == TIMELINE_GOES_ON)
+		return agent_window_continue(a, now);
+	r = agent_window_close(a, step);
+	if (!r)
+		r = agent_window_open(a, step == TIMELINE_JUMPED);
+	/* The wall clock may have been slewed: stay on its seconds. */
+	return r
+		       ?: loop_source_set_timer(
+				  source, timeline_next_second(clock_boot_ns(), clock_wall_ns()),
+				  NSEC_PER_SEC);
+}
+
+static int on_step(struct loop_source *source, uint64_t missed, void *userdata)
+{
+	return agent_window_continue(userdata, clock_boot_ns());
+}
+
+static int on_end_signal(struct loop_source *source, int signo, void *userdata)
+{
+	struct agent *a = userdata;
+
+	/* A service manager signals every process, and the keeper passes its signal on: that is once. */
+	if (!a->signals || clock_boot_ns() - a->signalled_ns > NSEC_PER_SEC)
+		a->signals++;
+	a->signalled_ns = clock_boot_ns();
+	loop_stop(a->sampling.loop, 0);
+	return 0;
+}
+
+static void on_taken(uint32_t owner, const struct record_sample *head, void *userdata)
+{
+	struct agent *a = userdata;
+	int64_t ns = (int64_t)(head->record.time_boot_ns - a->timeline.start_boot_ns);
+
+	if (histogram_add(a->histogram, owner, ns / (int64_t)NSEC_PER_SEC, 1) < 0)
+		log_debug("no memory for a histogram");
+}
+
+static void on_cgroup(uint32_t owner, uint64_t cgroup, const char *path, void *userdata)
+{
+	struct agent *a = userdata;
+	struct owner_ref ref;
+
+	switch (owners_get(a->sampling.owners, owner)->ref.kind) {
+	case OWNER_CONTAINER:
+	case OWNER_UNIT:
+	case OWNER_CGROUP:
+		owner_from_cgroup_path(path, &ref);
+		usage_see(a->usage, owner, (uint32_t)(cgroup >> 56), path, ref.own_len,
+			  ref.kind == OWNER_CGROUP);
+		break;
+	default: /* the root's time is everybody's */
+		break;
+	}
+}
+
+static void on_watch(bool watched, void *userdata)
+{
+	struct agent *a = userdata;
+
+	if (a->watched == watched)
+		return;
+	a->watched = watched;
+	timeline_set_length(&a->timeline, clock_boot_ns(), clock_wall_ns(), agent_window_length(a));
+}
+
+static void on_address(const char *address, void *userdata)
+{
+	struct agent *a = userdata;
+	char url[256] = "";
+	int r;
+
+	if (!a->was_ready)
+		log_info("ready: %" PRIu64 " samples per second and CPU, windows of %.0f s, store "
+			 "in %s/store",
+			 a->config->rate, (double)a->config->window_ns / 1e9, a->config->state_dir);
+	a->was_ready = true;
+	if (*address)
+		snprintf(url, sizeof(url), "http://%.120s/#%s", address, a->token);
+	r = agent_state_set_url(a->state, url);
+	if (r < 0)
+		log_warn("cannot write %s/url: %s", a->config->state_dir, err_str(r));
+	if (!*address)
+		return;
+	/* It holds the secret: for the person at the terminal, not for a journal that others read. */
+	if (isatty(STDERR_FILENO))
+		fprintf(stderr, "the page: %s\n", url);
+	else
+		log_info("the page listens at %s; its address is in %s/url", address,
+			 a->config->state_dir);
+}
+
+static void on_exporter_down(bool ready, void *userdata)
+{
+	struct agent *a = userdata;
+
+	/* One that has never run says itself what is wrong: a person is better served by an end than by retries. */
+	if (!a->was_ready)
+		loop_stop(a->sampling.loop, -ECANCELED);
+}
+
+static int make_token(struct agent *a)
+{
+	uint8_t bytes[AGENT_TOKEN_BYTES];
+
+	if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
+		return err_last();
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		snprintf(&a->token[2 * i], 3, "%02x", bytes[i]);
+	return 0;
+}
+
+static int start_exporter(struct agent *a, struct err *err)
+{
+	struct exporterclient_config config = { .spawn = keeper_spawn_exporter,
+						.spawn_userdata = a->sampling.keeper,
+						.token = a->token,
+						.on_address = on_address,
+						.on_down = on_exporter_down,
+						.on_watch = on_watch,
+						.userdata = a };
+	_cleanup_(config_argv_freep) char **argv = NULL;
+	int r = make_token(a);
+
+	if (!r)
+		r = config_exporter_argv(a->config, "fleetprof-exporter", &argv);
+	if (!r)
+		r = keeper_set_exporter_args(a->sampling.keeper, (const char *const *)argv + 1);
+	if (r < 0)
+		return err_errno(err, r, "cannot prepare the exporter");
+	return exporterclient_new(&a->exporter, a->sampling.loop, &config, err);
+}
+
+static int prepare(struct agent *a, struct err *err)
+{
+	struct sampling_config config = { .rate_hz = (uint32_t)a->config->rate,
+					  .max_files = MAX_FILES };
+	int r;
+
+	a->sampling.on_taken = on_taken;
+	a->sampling.on_cgroup = on_cgroup;
+	a->sampling.userdata = a;
+	r = sampling_prepare(&a->sampling, &config, err);
+	if (!r)
+		r = agent_window_init(a, err);
+	return r ?: start_exporter(a, err);
+}
+
+static int watch_signals(struct agent *a)
+{
+	struct loop_source *source; /* each lives as long as the loop */
+	int r = loop_add_signal(a->sampling.loop, &source, SIGINT, on_end_signal, a);
+
+	return r ?: loop_add_signal(a->sampling.loop, &source, SIGTERM, on_end_signal, a);
+}
+
+static int start(struct agent *a, struct err *err)
+{
+	uint64_t first = timeline_next_second(clock_boot_ns(), clock_wall_ns());
+	struct loop *loop = a->sampling.loop;
+	int r = watch_signals(a);
+
+	if (!r)
+		r = loop_add_timer(loop, &a->tick, first, NSEC_PER_SEC, on_tick, a);
+	if (!r)
+		r = loop_add_timer(loop, &a->step, 0, 0, on_step, a);
+	if (!r)
+		r = agent_window_open(a, false);
+	if (r < 0)
+		return err_errno(err, r, "cannot prepare the first window");
+	return sampler_start(a->sampling.sampler, err);
+}
+
+static bool is_everything_kept(struct agent *a)
+{
+	struct exporterclient_counts counts;
+
+	exporterclient_counts(a->exporter, &counts);
+	return !a->closed && !counts.waiting;
+}
+
+/* The last window is handed over and acknowledged, unless another signal says that there is no time. */
+static int end(struct agent *a)
+{
+	uint64_t start_ns = clock_boot_ns();
+	int signals = a->signals;
+	int r;
+
+	a->tick = loop_source_free(a->tick);
+	r = sampler_stop(a->sampling.sampler);
+	if (r >= 0)
+		r = agent_window_close(a, TIMELINE_CLOSES);
+	while (r >= 0 && !is_everything_kept(a) && a->signals == signals) {
+		uint64_t now = clock_boot_ns();
+
+		if (now - start_ns > ENDING_NS) {
+			log_error("the exporter does not answer: the last windows are lost");
+			return -ETIMEDOUT;
+		}
+		r = agent_window_continue(a, now - start_ns > ENDING_NAMES_NS ? UINT64_MAX : now);
+		if (r >= 0)
+			r = loop_run_once(a->sampling.loop, 50);
+	}
+	return r;
+}
+
+static void deinit(struct agent *a)
+{
+	if (a->state)
+		agent_state_set_url(a->state, "");
+	exporterclient_free(a->exporter);
+	sampling_deinit(&a->sampling); /* its last answers touch the windows */
+	agent_window_deinit(a);
+}
+DEFINE_CLEANUP_EMBEDDED(struct agent, deinit)
+
+int agent_run(struct config *config, struct agent_state *state, struct keeper *keeper,
+	      struct err *err)
+{
+	_cleanup_(deinitp) struct agent a = { .config = config,
+					      .state = state,
+					      .sampling = SAMPLING_NULL };
+	int r, ended;
+
+	a.sampling.keeper = keeper;
+	r = prepare(&a, err);
+	if (!r)
+		r = start(&a, err);
+	if (r < 0)
+		return r;
+	r = loop_run(a.sampling.loop);
+	if (r == -ECANCELED)
+		return err_set(err, r, "the exporter does not start: it said why above");
+	if (r < 0)
+		err_errno(err, r, "the agent cannot go on");
+	ended = end(&a); /* what was sampled until then is kept, also where something failed */
+	return r < 0 ? r : ended;
+}
