@@ -1,6 +1,7 @@
 /* One recording: prepare and run. */
 #include "agent/core/recording.h"
 #include "agent/base/clock.h"
+#include "agent/base/log.h"
 #include "agent/core/progress.h"
 #include "agent/core/select.h"
 
@@ -89,8 +90,10 @@ static int on_command_exit(struct loop_source *source, uint32_t events, void *us
 	struct recording *r = userdata;
 
 	loop_source_free(source);
-	if (keeper_command_status(r->sampling.keeper, &r->command_status) < 0)
-		r->command_status = 0;
+	if (keeper_command_status(r->sampling.keeper, &r->command_status) < 0) {
+		log_error("the process that ran the command was killed");
+		r->command_status = SIGKILL; /* as a wait status */
+	}
 	r->command_running = false;
 	stop(r);
 	return 0;
