@@ -1,0 +1,239 @@
+/*
+ * The opener before a hostile file system: the path of a request is resolved inside its process's root whatever links
+ * say, and nothing but regular files is opened.
+ */
+#include "agent/base/cleanup.h"
+#include "agent/base/sys.h"
+#include "agent/opener/worker.h"
+#include "tests/test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+static char root[] = "/tmp/fleetprof-opener-XXXXXX";
+#define ANY 1 /* by the kernel's version, -EACCES or -ELOOP */
+
+static pid_t prisoner; /* a process whose root that folder is */
+static int proc_fd;
+
+static void write_file(const char *path, const char *text)
+{
+	_cleanup_(closep) int fd = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644);
+
+	CHECK(fd >= 0 && !sys_write_all(fd, text, strlen(text)));
+}
+
+static void make_socket(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	_cleanup_(closep) int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	CHECK(fd >= 0 && !bind(fd, (struct sockaddr *)&address, sizeof(address)));
+}
+
+/* The hostile root, with the outside's secret beside it. */
+static void make_root(void)
+{
+	CHECK(mkdtemp(root));
+	CHECK_INT(chdir(root), 0);
+	write_file("../fleetprof-opener-secret", "outside");
+	write_file("file", "inside");
+	CHECK_INT(mkdir("sub", 0755), 0);
+	CHECK_INT(mkdir("tmp", 0755), 0);
+	CHECK_INT(mkdir("proc", 0755), 0);
+	write_file("tmp/fleetprof-opener-secret", "inside");
+	CHECK_INT(symlink("file", "link"), 0);
+	CHECK_INT(symlink("/tmp/fleetprof-opener-secret", "absolute"), 0);
+	CHECK_INT(symlink("../../../../tmp/fleetprof-opener-secret", "sub/relative"), 0);
+	CHECK_INT(symlink("/proc/self/root/tmp/fleetprof-opener-secret", "magic"), 0);
+	CHECK_INT(symlink("/proc/1/root", "magic-folder"), 0);
+	CHECK_INT(symlink("loop-b", "loop-a"), 0);
+	CHECK_INT(symlink("loop-a", "loop-b"), 0);
+	CHECK_INT(symlink("/fifo", "to-fifo"), 0);
+	CHECK_INT(mkfifo("fifo", 0666), 0);
+	CHECK_INT(mknod("device", S_IFCHR | 0666, makedev(1, 5)), 0);
+	make_socket("socket");
+	CHECK_INT(chdir("/"), 0);
+}
+
+static void start_prisoner(void)
+{
+	int pipes[2];
+	char byte;
+
+	CHECK_INT(pipe(pipes), 0);
+	prisoner = fork();
+	CHECK(prisoner >= 0);
+	if (!prisoner) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		CHECK_INT(unshare(CLONE_NEWNS), 0);
+		CHECK_INT(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+		CHECK_INT(chdir(root), 0);
+		CHECK_INT(mount("proc", "proc", "proc", 0, NULL), 0);
+		CHECK_INT(chroot("."), 0);
+		CHECK_INT(write(pipes[1], "x", 1), 1);
+		for (;;)
+			pause();
+	}
+	CHECK_INT(read(pipes[0], &byte, 1), 1);
+	close(pipes[0]);
+	close(pipes[1]);
+}
+
+static int request(uint16_t type, const char *path)
+{
+	struct openwire_request r = { .tgid = (uint32_t)prisoner };
+
+	r.header.type = type;
+	snprintf(r.path, sizeof(r.path), "%s", path);
+	return opener_open(proc_fd, &r);
+}
+
+/* The path's file, which must be inside. */
+static void check_inside(const char *path)
+{
+	_cleanup_(closep) int fd = request(OPENWIRE_IN_ROOT, path);
+	char text[16] = "";
+
+	if (fd < 0)
+		fprintf(stderr, "%s: %s\n", path, strerror(-fd));
+	CHECK(fd >= 0);
+	CHECK_INT(read(fd, text, sizeof(text)), 6);
+	CHECK_STR(text, "inside");
+	CHECK_INT(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDONLY);
+	CHECK_INT(fcntl(fd, F_GETFD), FD_CLOEXEC);
+}
+
+static void test_links_stay_inside(void)
+{
+	check_inside("/file");
+	check_inside("/link");
+	check_inside("/absolute");
+	check_inside("/sub/relative");
+	check_inside("/../../../../tmp/fleetprof-opener-secret");
+	check_inside("/sub/../../../file");
+	check_inside("//file");
+}
+
+static void test_refused(void)
+{
+	static const struct {
+		const char *path;
+		int error;
+	} cases[] = {
+		{ "/magic", -ELOOP },          { "/magic-folder/etc/passwd", ANY },
+		{ "/proc/self/exe", -ELOOP },  { "/proc/self/root/file", -ELOOP },
+		{ "/proc/self/fd/0", -ELOOP }, { "/loop-a", -ELOOP },
+		{ "/fifo", -EINVAL },          { "/to-fifo", -EINVAL },
+		{ "/device", -EINVAL },        { "/socket", -EINVAL },
+		{ "/sub", -EINVAL },           { "/", -EINVAL },
+		{ "/none", -ENOENT },          { "/file/below", -ENOTDIR },
+		{ "/etc/shadow", -ENOENT },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_(closep) int fd = request(OPENWIRE_IN_ROOT, cases[i].path);
+
+		if (fd != cases[i].error && cases[i].error != ANY)
+			fprintf(stderr, "%s: %d\n", cases[i].path, fd);
+		CHECK(fd == cases[i].error || (fd < 0 && cases[i].error == ANY));
+	}
+}
+
+static void test_long_paths(void)
+{
+	char path[OPENWIRE_PATH_MAX];
+	int fd;
+
+	memset(path, 'x', sizeof(path) - 1);
+	path[0] = '/';
+	path[sizeof(path) - 1] = '\0';
+	fd = request(OPENWIRE_IN_ROOT, path);
+	CHECK_INT(fd, -ENAMETOOLONG);
+}
+
+static void test_processes(void)
+{
+	struct openwire_request r = { .tgid = (uint32_t)prisoner, .start_boot_ns = 1 };
+	_cleanup_(closep) int fd = -1;
+
+	/* Another process of that id. */
+	r.header.type = OPENWIRE_IN_ROOT;
+	snprintf(r.path, sizeof(r.path), "/file");
+	CHECK_INT(opener_open(proc_fd, &r), -ESRCH);
+	/* None at all. */
+	r = (struct openwire_request) { .tgid = INT32_MAX, .header.type = OPENWIRE_MAPPING };
+	r.end = 4096;
+	CHECK(opener_open(proc_fd, &r) < 0);
+	/* A mapping that is not there falls back to the program, which is a regular file. */
+	r = (struct openwire_request) { .tgid = (uint32_t)prisoner,
+					.header.type = OPENWIRE_MAPPING };
+	r.start = 4096;
+	r.end = 8192;
+	fd = opener_open(proc_fd, &r);
+	CHECK(fd >= 0);
+}
+
+/* What a request may say at all. */
+static void test_requests(void)
+{
+	struct openwire_request r = { .tgid = 1 };
+
+	r.header = wire_header(OPENWIRE_PROC, 1, sizeof(r) - sizeof(r.header));
+	snprintf(r.path, sizeof(r.path), "mountinfo");
+	CHECK(openwire_check_request(&r, sizeof(r)));
+	CHECK(!openwire_check_request(&r, sizeof(r) - 1));
+	for (const char *const *name =
+		     (const char *const[]) { "mem", "environ", "root/etc/shadow", "../1/environ",
+					     "cmdline", "", NULL };
+	     *name; name++) {
+		snprintf(r.path, sizeof(r.path), "%s", *name);
+		CHECK(!openwire_check_request(&r, sizeof(r)));
+	}
+	memset(r.path, '/', sizeof(r.path));
+	r.header.type = OPENWIRE_IN_ROOT;
+	CHECK(!openwire_check_request(&r, sizeof(r)));
+	snprintf(r.path, sizeof(r.path), "relative");
+	CHECK(!openwire_check_request(&r, sizeof(r)));
+	snprintf(r.path, sizeof(r.path), "/x");
+	r.tgid = 0;
+	CHECK(!openwire_check_request(&r, sizeof(r)));
+}
+
+static void clean_up(void)
+{
+	char command[128];
+
+	kill(prisoner, SIGKILL);
+	waitpid(prisoner, NULL, 0);
+	snprintf(command, sizeof(command), "rm -rf --one-file-system %s", root);
+	CHECK_INT(system(command), 0);
+	unlink("/tmp/fleetprof-opener-secret");
+}
+
+int main(void)
+{
+	RUN(test_requests);
+	if (getuid())
+		SKIP("the rest needs root: it makes a root of its own");
+	proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	CHECK(proc_fd >= 0);
+	make_root();
+	start_prisoner();
+	RUN(test_links_stay_inside);
+	RUN(test_refused);
+	RUN(test_long_paths);
+	RUN(test_processes);
+	clean_up();
+	return 0;
+}
