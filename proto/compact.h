@@ -39,6 +39,8 @@ enum {
 	 * by its address, so that many windows become few rows.
 	 */
 	COMPACT_COARSE = 1u << 0,
+	/* For who sees stacks only: all processes and threads are one, complete or not, so that equal stacks are one. */
+	COMPACT_STACKS = 1u << 1,
 };
 
 /*

@@ -193,7 +193,9 @@ static uint32_t get_process(struct decoder *d, struct varint_reader *from)
 	p.comm = get_string(d, &t->reader);
 	if (t->reader.broken || d->error)
 		return fail(d, -EBADMSG), 0;
-	if (d->flags & COMPACT_COARSE) {
+	if (d->flags & COMPACT_STACKS)
+		p.comm = 0;
+	if (d->flags & (COMPACT_COARSE | COMPACT_STACKS)) {
 		p.tgid = 0;
 		p.start_boot_ns = 0;
 	}
@@ -236,6 +238,10 @@ static int get_sample(struct decoder *d)
 	/* sums of 2^20 such samples stay within the outputs' signed numbers */
 	if (r->broken || d->error || s.count > (1ull << 43) || s.value_ns > (1ull << 60))
 		return fail(d, -EBADMSG);
+	if (d->flags & COMPACT_STACKS) {
+		s.thread_comm = 0;
+		s.complete = true;
+	}
 	s.nr_locations = d->depth;
 	e = profile_add_sample(d->profile, &s, d->stack + COMPACT_MAX_DEPTH - d->depth, d->depth);
 	return e ? fail(d, e) : 0;

@@ -29,6 +29,7 @@
 
 #define NR_VALUES 2 /* samples/count, cpu/nanoseconds */
 #define LABELS_MAX 6 /* of a sample: pid, comm, thread, container, container_id, runtime */
+#define PACKED_MAX (1u << 30)
 #define STRINGS_MAX (PROFILE_MAX_STRING_BYTES + (1u << 20))
 
 /* Memory that lives as long as the writer. */
@@ -40,7 +41,7 @@ struct block {
 struct pprof {
 	const struct profile *profile;
 	struct profile_view view;
-	uint32_t owner;
+	struct pprof_part part;
 	struct block *blocks;
 	struct intern *strings;
 	int error; /* the first failure, sticky */
@@ -51,6 +52,7 @@ struct pprof {
 	uint32_t *mappings;
 	size_t nr_samples, nr_stack, nr_locations, nr_lines, nr_functions, nr_mappings;
 	uint32_t nr_owners; /* that have samples here */
+	bool has_cut; /* one location more, behind the others: where the middle of a stack was */
 
 	Perftools__Profiles__Label **pids, **comms; /* of each process */
 	Perftools__Profiles__Label **threads; /* of each string */
@@ -103,11 +105,34 @@ static int64_t add_string(struct pprof *w, uint32_t string)
 	return w->string_of[string];
 }
 
-static bool is_wanted(const struct pprof *w, const struct profile_sample *s)
+static bool is_wanted(const struct pprof *w, size_t index)
 {
-	if (w->owner != PROFILE_ALL_OWNERS && s->owner != w->owner)
+	const struct profile_sample *s = &w->view.samples[index];
+
+	if (index < w->part.first_sample || index - w->part.first_sample >= w->part.nr_samples)
+		return false;
+	if (w->part.owner != PROFILE_ALL_OWNERS && s->owner != w->part.owner)
 		return false;
 	return s->count || s->value_ns;
+}
+
+/* How many locations a stack has here. */
+static uint32_t depth_of(const struct pprof *w, const struct profile_sample *s)
+{
+	return w->part.max_depth ? MIN(s->nr_locations, w->part.max_depth) : s->nr_locations;
+}
+
+/* The i-th of them, leaf first; UINT32_MAX: the place where the middle was. */
+static uint32_t stack_at(const struct pprof *w, const struct profile_sample *s, uint32_t i)
+{
+	uint32_t depth = depth_of(w, s), leaf = depth / 2;
+
+	if (depth < s->nr_locations && i >= leaf) {
+		if (i == leaf)
+			return UINT32_MAX;
+		i += s->nr_locations - depth; /* the root's half */
+	}
+	return w->view.stack_locations[s->first_location + i];
 }
 
 static const struct profile_location *location_at(const struct pprof *w, size_t index)
@@ -125,10 +150,15 @@ static void use_mapping(struct pprof *w, uint32_t mapping)
 
 static void use_location(struct pprof *w, uint32_t index)
 {
-	const struct profile_location *l = &w->view.locations[index];
+	const struct profile_location *l;
 
+	if (index == UINT32_MAX) {
+		w->has_cut = true;
+		return;
+	}
 	if (w->location_of[index])
 		return;
+	l = &w->view.locations[index];
 	w->locations[w->nr_locations++] = index;
 	w->location_of[index] = (uint32_t)w->nr_locations;
 	w->nr_lines += MAX(l->nr_lines, 1u);
@@ -160,12 +190,12 @@ static int collect(struct pprof *w)
 	for (size_t i = 0; i < v->nr_samples; i++) {
 		const struct profile_sample *s = &v->samples[i];
 
-		if (!is_wanted(w, s))
+		if (!is_wanted(w, i))
 			continue;
 		w->nr_samples++;
-		w->nr_stack += s->nr_locations;
-		for (uint32_t j = 0; j < s->nr_locations; j++)
-			use_location(w, v->stack_locations[s->first_location + j]);
+		w->nr_stack += depth_of(w, s);
+		for (uint32_t j = 0; j < depth_of(w, s); j++)
+			use_location(w, stack_at(w, s, j));
 		w->nr_owners += s->owner != last_owner && w->nr_owners < 2;
 		last_owner = s->owner;
 	}
@@ -184,12 +214,12 @@ static uint32_t kernel_mapping(const struct pprof *w)
 /* Gives the mapping that titles the reports the first id, by changing places with what has it. */
 static void order_mappings(struct pprof *w)
 {
-	uint32_t first =
-		w->nr_owners > 1 ? kernel_mapping(w) : profile_main_binary(w->profile, w->owner);
+	uint32_t first = w->nr_owners > 1 ? kernel_mapping(w)
+					  : profile_main_binary(w->profile, w->part.owner);
 	uint32_t place;
 
-	if (first == UINT32_MAX)
-		return;
+	if (first == UINT32_MAX || !w->mapping_of[first])
+		return; /* none, or not in this part */
 	place = w->mapping_of[first] - 1;
 	w->mappings[place] = w->mappings[0];
 	w->mappings[0] = first;
@@ -309,19 +339,33 @@ static void fill_location(struct pprof *w, Perftools__Profiles__Location *to, si
 	raise_flags(w, from);
 }
 
+static void add_cut(struct pprof *w, Perftools__Profiles__Location *to,
+		    Perftools__Profiles__Line *line, Perftools__Profiles__Line **pointer)
+{
+	perftools__profiles__location__init(to);
+	perftools__profiles__line__init(line);
+	line->function_id = add_function(w, add_text(w, "[cut]"))->id;
+	*pointer = line;
+	to->id = w->nr_locations + 1;
+	to->line = pointer;
+	to->n_line = 1;
+	w->message.location[w->message.n_location++] = to;
+}
+
 static void add_locations(struct pprof *w)
 {
-	Perftools__Profiles__Location *all = alloc(w, w->nr_locations, sizeof(*all));
-	Perftools__Profiles__Function *functions = alloc(w, w->nr_functions, sizeof(*functions));
-	Perftools__Profiles__Line *lines = alloc(w, w->nr_lines, sizeof(*lines));
-	Perftools__Profiles__Line **pointers = alloc(w, w->nr_lines, sizeof(*pointers));
+	Perftools__Profiles__Location *all = alloc(w, w->nr_locations + 1, sizeof(*all));
+	Perftools__Profiles__Function *functions =
+		alloc(w, w->nr_functions + 1, sizeof(*functions));
+	Perftools__Profiles__Line *lines = alloc(w, w->nr_lines + 1, sizeof(*lines));
+	Perftools__Profiles__Line **pointers = alloc(w, w->nr_lines + 1, sizeof(*pointers));
 	size_t line = 0;
 
-	w->message.location = alloc(w, w->nr_locations, sizeof(*w->message.location));
-	w->message.function = alloc(w, w->nr_functions, sizeof(*w->message.function));
+	w->message.location = alloc(w, w->nr_locations + 1, sizeof(*w->message.location));
+	w->message.function = alloc(w, w->nr_functions + 1, sizeof(*w->message.function));
 	if (w->error)
 		return;
-	for (size_t i = 0; i < w->nr_functions; i++)
+	for (size_t i = 0; i <= w->nr_functions; i++)
 		w->message.function[i] = &functions[i];
 	w->message.n_location = w->nr_locations;
 	for (size_t i = 0; i < w->nr_locations; i++) {
@@ -329,6 +373,8 @@ static void add_locations(struct pprof *w)
 		fill_location(w, &all[i], i, lines + line, pointers + line);
 		line += all[i].n_line;
 	}
+	if (w->has_cut)
+		add_cut(w, &all[w->nr_locations], lines + line, pointers + line);
 }
 
 static Perftools__Profiles__Label *new_label(struct pprof *w, const char *key, int64_t str)
@@ -400,15 +446,20 @@ static void fill_sample(struct pprof *w, Perftools__Profiles__Sample *to,
 {
 	perftools__profiles__sample__init(to);
 	to->location_id = room->ids;
-	to->n_location_id = from->nr_locations;
-	for (uint32_t i = 0; i < from->nr_locations; i++)
-		room->ids[i] = w->location_of[w->view.stack_locations[from->first_location + i]];
+	to->n_location_id = depth_of(w, from);
+	for (uint32_t i = 0; i < to->n_location_id; i++) {
+		uint32_t location = stack_at(w, from, i);
+
+		room->ids[i] =
+			location == UINT32_MAX ? w->nr_locations + 1 : w->location_of[location];
+	}
 	to->value = room->values;
 	to->n_value = NR_VALUES;
 	room->values[0] = (int64_t)from->count;
 	room->values[1] = (int64_t)from->value_ns;
 	to->label = room->labels;
-	to->n_label = add_labels(w, from, room->labels);
+	if (!w->part.without_labels)
+		to->n_label = add_labels(w, from, room->labels);
 	room->ids += to->n_location_id;
 	room->values += NR_VALUES;
 	room->labels += to->n_label;
@@ -434,7 +485,7 @@ static void add_samples(struct pprof *w)
 	for (size_t i = 0; i < w->view.nr_samples; i++) {
 		Perftools__Profiles__Sample *to = &samples[w->message.n_sample];
 
-		if (!is_wanted(w, &w->view.samples[i]))
+		if (!is_wanted(w, i))
 			continue;
 		w->message.sample[w->message.n_sample++] = to;
 		fill_sample(w, to, &w->view.samples[i], &room);
@@ -530,21 +581,30 @@ static int build(struct pprof *w)
 	return w->error;
 }
 
-int pprof_write(const struct profile *p, uint32_t owner, struct buf *out)
+int pprof_pack(const struct profile *p, const struct pprof_part *part, struct buf *out)
 {
-	_cleanup_(pprof_deinitp) struct pprof w = { .profile = p, .owner = owner };
-	_cleanup_(freep) uint8_t *packed = NULL;
-	size_t len;
+	_cleanup_(pprof_deinitp) struct pprof w = { .profile = p, .part = *part };
+	void *packed;
 	int r;
 
 	profile_view(p, &w.view);
 	r = build(&w);
 	if (r < 0)
 		return r;
-	len = perftools__profiles__profile__get_packed_size(&w.message);
-	packed = malloc(len);
+	packed = buf_grow(out, perftools__profiles__profile__get_packed_size(&w.message));
 	if (!packed)
-		return -ENOMEM;
+		return out->error;
 	perftools__profiles__profile__pack(&w.message, packed);
-	return gzip_compress(packed, len, out);
+	return 0;
+}
+
+int pprof_write(const struct profile *p, uint32_t owner, struct buf *out)
+{
+	const struct pprof_part all = { .owner = owner, .nr_samples = SIZE_MAX };
+	_cleanup_(buf_deinitp) struct buf packed = BUF_NULL;
+	int r;
+
+	buf_init(&packed, PACKED_MAX);
+	r = pprof_pack(p, &all, &packed);
+	return r ?: gzip_compress(packed.data, packed.len, out);
 }

@@ -10,7 +10,20 @@
 #include "agent/base/buf.h"
 #include "proto/profile.h"
 
+#include <stdbool.h>
+
 /* owner: index of the one owner wanted, or PROFILE_ALL_OWNERS. Appends; -ENOMEM, -ENOSPC at a bound. */
 int pprof_write(const struct profile *p, uint32_t owner, struct buf *out);
+
+struct pprof_part {
+	uint32_t owner; /* as above */
+	size_t first_sample, nr_samples; /* of the profile's samples */
+	uint32_t
+		max_depth; /* locations of a stack, at least 3: the middle of a deeper one becomes "[cut]"; 0: any */
+	bool without_labels; /* for those who make a series of each */
+};
+
+/* A part of the profile, not compressed; what it does not use is not in it. Appends; errors as above. */
+int pprof_pack(const struct profile *p, const struct pprof_part *part, struct buf *out);
 
 #endif

@@ -176,6 +176,11 @@ int loop_add_fd(struct loop *loop, struct loop_source **ret, int fd, uint32_t ev
 	return add(loop, ret, template, events);
 }
 
+int loop_source_fd(const struct loop_source *source)
+{
+	return source->fd;
+}
+
 int loop_source_set_events(struct loop_source *source, uint32_t events)
 {
 	struct epoll_event event = { .events = events, .data.ptr = source };

@@ -34,6 +34,7 @@ void loop_stop(struct loop *loop, int code);
 typedef int (*loop_fd_fn)(struct loop_source *source, uint32_t events, void *userdata);
 int loop_add_fd(struct loop *loop, struct loop_source **ret, int fd, uint32_t events, loop_fd_fn fn,
 		void *userdata);
+int loop_source_fd(const struct loop_source *source);
 int loop_source_set_events(struct loop_source *source, uint32_t events);
 
 /*

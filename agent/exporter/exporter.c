@@ -3,6 +3,7 @@
 #include "agent/base/clock.h"
 #include "agent/base/loop.h"
 #include "agent/exporter/handover.h"
+#include "agent/exporter/upload.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -18,12 +19,14 @@ struct exporter {
 	struct loop *loop;
 	struct store *store;
 	struct handover *handover;
+	struct upload *upload;
 	struct loop_source *maintain, *signals[2];
 };
 
 static void exporter_deinit(struct exporter *e)
 {
 	handover_free(e->handover);
+	upload_free(e->upload);
 	loop_source_free(e->maintain);
 	for (size_t i = 0; i < ARRAY_SIZE(e->signals); i++)
 		loop_source_free(e->signals[i]);
@@ -54,6 +57,7 @@ static void on_stored(const struct winwire_header *header, void *userdata)
 	struct exporter *e = userdata;
 
 	loop_source_set_timer(e->maintain, clock_boot_ns() + MAINTAIN_BUSY_NS, 0);
+	upload_stored(e->upload, header);
 }
 
 static int become(const struct options *o, struct err *err)
@@ -80,8 +84,10 @@ static int setup(struct exporter *e, struct err *err)
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(signals); i++)
 		r = loop_add_signal(e->loop, &e->signals[i], signals[i], on_signal, e);
+	r = r ?: upload_new(&e->upload, &e->options->upload, err);
 	r = r ?: become(e->options, err);
 	r = r ?: store_open(&e->store, &e->options->store, err);
+	r = r ?: upload_start(e->upload, e->loop, e->store, err);
 	if (r < 0)
 		return r;
 	r = loop_add_timer(e->loop, &e->maintain, clock_boot_ns() + MAINTAIN_BUSY_NS, 0,

@@ -119,6 +119,7 @@ int store_set_aside(struct store *s, const char *why, struct err *err)
 	unlinkat(s->dir_fd, STORE_FILE "-shm",
 		 0); /* an index of the log, made anew when it is opened */
 	r = open_database(s);
+	r = r ?: store_register_targets(s);
 	if (r < 0)
 		return err_errno(err, r, "cannot begin a database in %s", s->config.dir);
 	return 0;
@@ -209,6 +210,8 @@ struct store *store_free(struct store *s)
 	close_database(s);
 	close_fd(s->lock_fd);
 	close_fd(s->dir_fd);
+	for (size_t i = 0; i < s->nr_targets; i++)
+		free(s->targets[i].name);
 	free((char *)s->config.dir);
 	free(s);
 	return NULL;

@@ -56,7 +56,7 @@ static int measure(struct store *s, struct space *ret)
 	return 0;
 }
 
-int store_delete_window(struct store *s, int64_t window)
+int store_delete_window(struct store *s, int64_t window, enum store_outcome outcome)
 {
 	int r;
 
@@ -67,10 +67,10 @@ int store_delete_window(struct store *s, int64_t window)
 	r = r
 		    ?: sql_run(s->db,
 			       "INSERT INTO counters(target, name, value)"
-			       " SELECT target, 'evicted_store', count(*) FROM outbox WHERE target IN"
+			       " SELECT target, ?, count(*) FROM outbox WHERE target IN"
 			       " (SELECT id FROM targets) AND window = ? GROUP BY target"
 			       " ON CONFLICT(target, name) DO UPDATE SET value = value + excluded.value",
-			       "i", window);
+			       "ti", store_outcome_name(outcome), window);
 	r = r
 		    ?: sql_run(s->db,
 			       "DELETE FROM outbox WHERE target IN (SELECT id FROM targets) AND window = ?",
@@ -79,7 +79,7 @@ int store_delete_window(struct store *s, int64_t window)
 	return r ?: sql_run(s->db, "DELETE FROM windows WHERE id = ?", "i", window);
 }
 
-int store_evict_oldest(struct store *s, const char *counter)
+int store_evict_oldest(struct store *s, enum store_outcome outcome)
 {
 	_cleanup_(sql_rollbackp) struct sql_transaction t = { .db = NULL };
 	int64_t window, members;
@@ -93,8 +93,8 @@ int store_evict_oldest(struct store *s, const char *counter)
 	r = sql_number(s->db, &members, "SELECT members FROM windows WHERE id = ?", "i", window);
 	if (r <= 0)
 		return r < 0 ? r : -EUCLEAN;
-	r = store_delete_window(s, window);
-	r = r ?: store_count(s, STORE_TOTAL, counter, members);
+	r = store_delete_window(s, window, outcome);
+	r = r ?: store_count(s, STORE_TOTAL, store_outcome_name(outcome), members);
 	s->owners_stale = true;
 	return r ?: sql_commit(&t);
 }
@@ -114,10 +114,10 @@ int store_make_room(struct store *s, uint64_t need)
 	int r;
 
 	while ((r = measure(s, &space)) == 0 && !fits(&space, need)) {
-		r = store_evict_oldest(s, "evicted_bytes");
+		r = store_evict_oldest(s, STORE_EVICTED_BYTES);
 		if (r == -ENOSPC) {
 			store_reserve_release(s);
-			r = store_evict_oldest(s, "evicted_bytes");
+			r = store_evict_oldest(s, STORE_EVICTED_BYTES);
 		}
 		if (r == STORE_E_GONE)
 			return -ENOSPC;
@@ -169,7 +169,7 @@ static int evict_by_age(struct store *s, uint64_t newest)
 	if (r <= 0 || newest < s->config.max_age_ns ||
 	    (uint64_t)end >= newest - s->config.max_age_ns)
 		return MIN(r, 0);
-	r = store_evict_oldest(s, "evicted_age");
+	r = store_evict_oldest(s, STORE_EVICTED_AGE);
 	return r == 0 ? 1 : MIN(r, 0);
 }
 
@@ -180,7 +180,7 @@ static int evict_by_size(struct store *s)
 
 	if (r < 0 || space.tight || space.file - MIN(space.file, space.free_pages) <= space.limit)
 		return r;
-	r = store_evict_oldest(s, "evicted_bytes");
+	r = store_evict_oldest(s, STORE_EVICTED_BYTES);
 	return r == 0 ? 1 : MIN(r, 0);
 }
 

@@ -2,7 +2,7 @@
 #ifndef FLEETPROF_EXPORTER_STORE_INTERNAL_H
 #define FLEETPROF_EXPORTER_STORE_INTERNAL_H
 
-#include "agent/exporter/store.h"
+#include "agent/exporter/store_outbox.h"
 #include "agent/exporter/store_sql.h"
 
 #define STORE_PAGE 4096
@@ -12,6 +12,11 @@
 
 struct store_rollup;
 
+struct store_target {
+	char *name;
+	int64_t id; /* in the database that is open */
+};
+
 struct store {
 	struct store_config config;
 	sqlite3 *db;
@@ -19,6 +24,8 @@ struct store {
 	struct store_rollup *rollup; /* under way, or NULL */
 	uint64_t refused; /* windows whose refusal is not in the counters yet */
 	bool owners_stale; /* windows went: some owners may have no row left */
+	struct store_target targets[STORE_MAX_TARGETS];
+	size_t nr_targets;
 	uint64_t reserve; /* bytes of the file that is given up when the disk is full */
 };
 
@@ -34,15 +41,21 @@ int store_set_aside(struct store *s, const char *why, struct err *err);
  */
 int store_make_room(struct store *s, uint64_t need);
 
-/* Evicts the oldest window, counted under `counter`. 0, STORE_E_GONE: there is none, or -errno. */
-int store_evict_oldest(struct store *s, const char *counter);
+/* Evicts the oldest window, counted as outcome (evicted). 0, STORE_E_GONE: there is none, or -errno. */
+int store_evict_oldest(struct store *s, enum store_outcome outcome);
 
 /* The reserve: a file whose space lets an eviction be written on a disk that is full. */
 void store_reserve_keep(struct store *s);
 void store_reserve_release(struct store *s);
 
-/* Deletes a window and everything that hangs on it; within the caller's transaction. */
-int store_delete_window(struct store *s, int64_t window);
+/*
+ * Deletes a window and everything that hangs on it, within the caller's transaction. What of it still waited for a back
+ * end is counted there as outcome.
+ */
+int store_delete_window(struct store *s, int64_t window, enum store_outcome outcome);
+
+/* Writes the back ends of s->targets into the database and reads their ids; forgets others. */
+int store_register_targets(struct store *s);
 
 /* One step of the roll-up: 1, 0 or -errno. */
 int store_rollup_step(struct store *s);

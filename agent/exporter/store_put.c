@@ -207,7 +207,7 @@ static int put_or_evict(struct store *s, const struct winwire_header *header, co
 		r = put(s, header, body, len);
 	for (int i = 0; r == -ENOSPC && i < FULL_TRIES; i++) {
 		store_reserve_release(s);
-		if (store_evict_oldest(s, "evicted_bytes") != 0)
+		if (store_evict_oldest(s, STORE_EVICTED_BYTES) != 0)
 			break;
 		r = put(s, header, body, len);
 	}

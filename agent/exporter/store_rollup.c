@@ -262,7 +262,7 @@ static int write_rollup(struct store *s, struct store_rollup *u)
 	window = sqlite3_last_insert_rowid(s->db);
 	r = r ?: write_rows(s, u, window);
 	for (size_t i = 0; i < u->nr_members && r == 0; i++)
-		r = store_delete_window(s, u->members[i]);
+		r = store_delete_window(s, u->members[i], STORE_EVICTED_AGE);
 	if (r == 0 && u->level == 0)
 		r = store_count(s, STORE_TOTAL, "rolled_up", u->nr_windows);
 	r = r ?: store_count(s, STORE_TOTAL, "unreadable", (int64_t)u->unreadable);

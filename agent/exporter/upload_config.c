@@ -16,6 +16,9 @@
  */
 #define MAX_AGE_NS (59 * 60 * NSEC_PER_SEC)
 #define TIMEOUT_NS (15 * NSEC_PER_SEC)
+#define RETRY_MAX_NS (60 * NSEC_PER_SEC)
+#define CATCHUP_DELAY_NS (60 * NSEC_PER_SEC)
+#define CATCHUP 2
 #define BYTES_PER_S (32u << 10)
 #define REQUESTS_PER_S 2
 #define MAX_SAMPLES 15999
@@ -44,6 +47,9 @@ static const struct part {
 	{ "key-file", PATH, offsetof(struct upload_config, key_file) },
 	{ "max-age", SECONDS, offsetof(struct upload_config, max_age_ns), 60, 7 * 86400 },
 	{ "timeout", SECONDS, offsetof(struct upload_config, timeout_ns), 1, 300 },
+	{ "retry-max", SECONDS, offsetof(struct upload_config, retry_max_ns), 1, 3600 },
+	{ "catchup-delay", SECONDS, offsetof(struct upload_config, catchup_delay_ns), 0, 3600 },
+	{ "catchup", NUMBER32, offsetof(struct upload_config, catchup), 2, 1000 },
 	{ "bytes-per-second", NUMBER32, offsetof(struct upload_config, bytes_per_s), 256,
 	  1u << 30 },
 	{ "requests-per-second", NUMBER32, offsetof(struct upload_config, requests_per_s), 1,
@@ -269,6 +275,9 @@ int upload_config_parse(struct upload_config *c, const char *text, struct err *e
 
 	*c = (struct upload_config) { .max_age_ns = MAX_AGE_NS,
 				      .timeout_ns = TIMEOUT_NS,
+				      .retry_max_ns = RETRY_MAX_NS,
+				      .catchup_delay_ns = CATCHUP_DELAY_NS,
+				      .catchup = CATCHUP,
 				      .bytes_per_s = BYTES_PER_S,
 				      .requests_per_s = REQUESTS_PER_S,
 				      .fraction_ppm = UPLOAD_PPM,

@@ -34,6 +34,9 @@ struct upload_config {
 
 	uint64_t max_age_ns; /* older windows are given up */
 	uint64_t timeout_ns; /* of one request */
+	uint64_t retry_max_ns; /* pause after failures, at most */
+	uint64_t catchup_delay_ns; /* at most, before old windows are sent: a random part of it */
+	uint32_t catchup; /* times real time, the windows that come meanwhile included */
 	uint32_t bytes_per_s, requests_per_s;
 	uint32_t fraction_ppm; /* of the windows, in millionths */
 	uint32_t max_samples, max_bytes; /* of one profile, uncompressed */
