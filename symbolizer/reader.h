@@ -23,15 +23,20 @@ struct reader {
 
 static inline struct reader reader_of(const void *data, size_t size)
 {
-	return (struct reader) { .at = data, .end = (const uint8_t *)data + size };
+	const uint8_t *at =
+		size ? data : (const uint8_t *)""; /* an empty section may have no data */
+
+	return (struct reader) { .at = at, .end = at + size };
 }
 
 /* As reader_of(), from offset on; an offset beyond the end makes a failed reader. */
 static inline struct reader reader_from(const void *data, size_t size, uint64_t offset)
 {
-	if (offset > size)
-		return (struct reader) { .failed = true };
-	return reader_of((const uint8_t *)data + offset, size - offset);
+	struct reader r = reader_of(data, size);
+
+	r.failed = offset > size;
+	r.at = r.failed ? r.end : r.at + offset;
+	return r;
 }
 
 static inline size_t reader_left(const struct reader *r)
@@ -54,7 +59,8 @@ static inline const uint8_t *reader_bytes(struct reader *r, uint64_t size)
 		reader_fail(r);
 		return NULL;
 	}
-	r->at += size;
+	if (size) /* a zeroed reader has no bytes to point at */
+		r->at += size;
 	return at;
 }
 
