@@ -7,6 +7,13 @@
 /* The library's own default: 20 ms for a profile of 6.6 MB; from there on more time saves nothing. */
 #define LEVEL 6
 
+#define ROOM_FIRST 65536u
+
+static inline void decompressor_freep(struct libdeflate_decompressor **d)
+{
+	libdeflate_free_decompressor(*d);
+}
+
 static inline void compressor_freep(struct libdeflate_compressor **c)
 {
 	libdeflate_free_compressor(*c);
@@ -29,4 +36,53 @@ int gzip_compress(const void *data, size_t len, struct buf *out)
 	if (!nr)
 		return -ENOMEM; /* cannot be: the bound is the library's own */
 	return buf_add(out, packed, nr);
+}
+
+/* One member, into room bytes behind what out holds. The room is doubled until it is enough. */
+static int decompress_member(struct libdeflate_decompressor *d, const char *data, size_t len,
+			     struct buf *out, size_t *ret_used)
+{
+	size_t room = MAX((size_t)ROOM_FIRST, MIN(4 * len, out->max));
+
+	for (;;) {
+		size_t before = out->len, used, nr;
+		enum libdeflate_result result;
+		char *to;
+
+		room = MIN(room, out->max - out->len);
+		to = buf_grow(out, room);
+		if (!to)
+			return out->error;
+		result = libdeflate_gzip_decompress_ex(d, data, len, to, room, &used, &nr);
+		out->len = before;
+		if (result == LIBDEFLATE_INSUFFICIENT_SPACE && room < out->max - before) {
+			room *= 2;
+			continue;
+		}
+		if (result == LIBDEFLATE_INSUFFICIENT_SPACE)
+			return -ENOSPC;
+		if (result != LIBDEFLATE_SUCCESS)
+			return -EINVAL;
+		out->len = before + nr;
+		out->data[out->len] = '\0';
+		*ret_used = used;
+		return 0;
+	}
+}
+
+int gzip_decompress(const void *data, size_t len, struct buf *out)
+{
+	_cleanup_(decompressor_freep) struct libdeflate_decompressor *d =
+		libdeflate_alloc_decompressor();
+	const char *at = data;
+	int r = d ? 0 : -ENOMEM;
+
+	while (!r && len) {
+		size_t used = 0;
+
+		r = decompress_member(d, at, len, out, &used);
+		at += used;
+		len -= used;
+	}
+	return r;
 }

@@ -3,6 +3,7 @@
 #include "agent/base/sys.h"
 #include "agent/core/agent.h"
 #include "agent/core/record.h"
+#include "agent/core/report.h"
 
 #include <locale.h>
 #include <signal.h>
@@ -19,6 +20,8 @@ static const struct verb verbs[] = {
 	  "the daemon: sample all the time, keep each container's history, show it on a local page" },
 	{ "record", record_main,
 	  "sample the host, a container, a process or a command; write a flame graph" },
+	{ "report", report_main,
+	  "show profiles in the terminal: functions, a tree, or what changed" },
 };
 
 static void print_help(FILE *f)

@@ -9,7 +9,6 @@
 int output_html(const struct profile *p, const char *title, struct buf *out);
 
 /* For a terminal: top functions by self and total, owners, losses. width in columns; colour: ANSI SGR. */
-int output_summary(const struct profile *p, size_t top, unsigned int width, bool colour,
-		   struct buf *out);
+int output_summary(const struct profile *p, size_t top, size_t width, bool colour, struct buf *out);
 
 #endif

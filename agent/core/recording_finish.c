@@ -7,6 +7,7 @@
 #include "agent/core/output_file.h"
 #include "agent/core/progress.h"
 #include "agent/core/symbolize.h"
+#include "agent/core/table.h"
 #include "proto/folded.h"
 #include "proto/pprof.h"
 
@@ -14,13 +15,13 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/utsname.h>
 
 #define SETTLE_NS (3 * NSEC_PER_SEC) /* for files that are just being opened */
 #define NAMING_NS (120 * NSEC_PER_SEC) /* and then the rest goes out as addresses */
 #define OUTPUT_BYTES_MAX (1ULL << 31)
 #define TOP_FUNCTIONS 15
+#define WIDTH_DEFAULT 120
 
 static bool is_settled(struct recording *r, struct symbolize *s)
 {
@@ -182,15 +183,6 @@ static int write_outputs(struct recording *r, const struct profile *profile, str
 		      : 0;
 }
 
-static unsigned int terminal_width(void)
-{
-	struct winsize size;
-
-	if (!ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) && size.ws_col >= 40)
-		return size.ws_col;
-	return 120;
-}
-
 static void print_balance(const struct recording *r)
 {
 	struct err err = ERR_NULL;
@@ -231,8 +223,8 @@ int recording_finish(struct recording *r, struct err *err)
 	buf_init(&said, 1u << 20);
 	written = write_outputs(r, profile, &said, err);
 	buf_init(&summary, 16u << 20);
-	rc = output_summary(profile, TOP_FUNCTIONS, terminal_width(), isatty(STDOUT_FILENO),
-			    &summary);
+	rc = output_summary(profile, TOP_FUNCTIONS, table_terminal_width(WIDTH_DEFAULT),
+			    isatty(STDOUT_FILENO), &summary);
 	if (!rc)
 		fputs(buf_str(&summary), stdout);
 	print_balance(r);
