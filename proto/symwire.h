@@ -17,6 +17,7 @@ enum symwire_type {
 	SYMWIRE_CONTAINERS = 4, /* the file is a runtime's metadata → struct symwire_containers */
 	SYMWIRE_JIT =
 		5, /* payload: user addresses; the file is a perf map or a jitdump → struct symwire_frames */
+	SYMWIRE_UNWIND = 6, /* → an unwind table's image, see proto/unwind_image.h */
 	SYMWIRE_TYPE_END
 };
 

@@ -124,3 +124,47 @@ const struct unwind_group *unwind_image_group(const void *image, uint32_t i, siz
 	*ret_bytes = unwind_group_bytes(group);
 	return group;
 }
+
+static uint64_t rule_number(const struct unwind_group *group, uint32_t number)
+{
+	const uint32_t *rules = rules_of(group);
+
+	return rules[number] |
+	       (rules[number] & UNWIND_RULE_WIDE ? (uint64_t)rules[number + 1] << 32 : 0);
+}
+
+/* The row's offset within the group, and its rule. */
+static uint32_t row_of(const struct unwind_group *group, struct unwind_iterator *it,
+		       uint64_t *ret_rule)
+{
+	const uint16_t *words = words_of(group), *rows = words + UNWIND_INDEX_ENTRIES;
+
+	if (group->form == UNWIND_SPARSE) {
+		*ret_rule =
+			rule_number(group, ((const uint8_t *)(words + group->nr_rows))[it->row]);
+		return words[it->row];
+	}
+	while (words[it->page + 1] <= it->row)
+		it->page++;
+	*ret_rule = rule_number(group, rows[it->row] & 255);
+	return it->page << 8 | rows[it->row] >> 8;
+}
+
+bool unwind_image_next(const void *image, struct unwind_iterator *it, uint64_t *ret_offset,
+		       uint64_t *ret_rule)
+{
+	const struct unwind_header *header = image;
+	const struct unwind_group *group;
+	size_t bytes;
+
+	if (it->group == header->nr_groups)
+		return false;
+	group = unwind_image_group(image, it->group, &bytes);
+	*ret_rule = UNWIND_GAP;
+	*ret_offset = (uint64_t)(header->first_group + it->group) << UNWIND_GROUP_SHIFT;
+	if (group)
+		*ret_offset += row_of(group, it, ret_rule);
+	if (!group || ++it->row == group->nr_rows)
+		*it = (struct unwind_iterator) { .group = it->group + 1 };
+	return true;
+}

@@ -27,4 +27,12 @@ bool unwind_image_check(const void *data, size_t size);
  */
 const struct unwind_group *unwind_image_group(const void *image, uint32_t i, size_t *ret_bytes);
 
+/* Goes through the rows of a checked image, for people and tests; groups without rows are rows of UNWIND_GAP. */
+struct unwind_iterator {
+	uint32_t group, row, page;
+};
+#define UNWIND_ITERATOR_NULL ((struct unwind_iterator) { .group = 0 })
+bool unwind_image_next(const void *image, struct unwind_iterator *it, uint64_t *ret_offset,
+		       uint64_t *ret_rule);
+
 #endif

@@ -3,6 +3,7 @@
 #include "agent/base/fdpass.h"
 #include "agent/base/sys.h"
 #include "proto/symwire.h"
+#include "proto/unwind_image.h"
 #include "symbolizer/codec.h"
 #include "symbolizer/containers.h"
 
@@ -74,6 +75,15 @@ static int answer_jit(struct child *c, const uint64_t *addresses, size_t nr, str
 	return r ? r : codec_encode_frames(&result, out);
 }
 
+/* An answer of its own kind of bound: what the core's slabs could take. */
+static int answer_unwind(struct child *c, struct buf *out)
+{
+	int r = open_file(c);
+
+	out->max = UNWIND_IMAGE_BYTES_MAX;
+	return r ? r : symbolizer_file_unwind(c->file, NULL, out);
+}
+
 static int answer(struct child *c, const struct symwire_request *request, struct buf *out)
 {
 	const uint64_t *addresses = (const void *)(request + 1);
@@ -87,6 +97,8 @@ static int answer(struct child *c, const struct symwire_request *request, struct
 		return answer_kernel(c, addresses, request->nr, out);
 	case SYMWIRE_JIT:
 		return answer_jit(c, addresses, request->nr, out);
+	case SYMWIRE_UNWIND:
+		return answer_unwind(c, out);
 	case SYMWIRE_CONTAINERS:
 		return containers_parse_file(c->file_fd, out);
 	}

@@ -2,6 +2,7 @@
 #include "symbolizer/cli.h"
 #include "agent/base/log.h"
 #include "agent/base/sys.h"
+#include "symbolizer/cli_unwind.h"
 #include "symbolizer/symbolizer.h"
 
 #include <errno.h>
@@ -22,6 +23,7 @@ struct cli {
 
 static const char help[] =
 	"usage: fleetprof-symbolizer -e FILE [OPTION…] [ADDRESS…]\n"
+	"       fleetprof-symbolizer --unwind FILE [DEBUG-FILE]\n"
 	"\n"
 	"Prints, for each hexadecimal ADDRESS (or each line of standard input), the function and file:line,\n"
 	"innermost inlined function first, and an empty line behind each address.\n"
@@ -31,7 +33,9 @@ static const char help[] =
 	"  -a, --addresses      print each address first\n"
 	"      --no-inlines     only the outermost function\n"
 	"      --demangle HOW   full (default), short or none\n"
-	"  -h, --help           this text\n";
+	"  -h, --help           this text\n"
+	"\n"
+	"With --unwind, prints the rows of the file's unwind table, by offset into the file.\n";
 
 static const struct option options[] = {
 	{ "exe", required_argument, NULL, 'e' },
@@ -213,8 +217,11 @@ int cli_main(int argc, char **argv)
 	_cleanup_(symbolizer_file_freep) struct symbolizer_file *file = NULL;
 	_cleanup_(closep) int fd = -1;
 	struct err err = ERR_NULL;
-	int r = parse(&cli, argc, argv);
+	int r;
 
+	if ((argc == 3 || argc == 4) && !strcmp(argv[1], "--unwind"))
+		return cli_unwind(argv[2], argv[3]);
+	r = parse(&cli, argc, argv);
 	if (r == CLI_E_HELP)
 		fputs(help, stdout);
 	if (r)

@@ -3,6 +3,7 @@
 #include "agent/base/fdpass.h"
 #include "agent/base/hashmap.h"
 #include "proto/symwire.h"
+#include "proto/unwind_image.h"
 #include "symbolizer/codec.h"
 
 #include <errno.h>
@@ -26,6 +27,7 @@ struct part {
 	uint64_t id;
 	size_t first, nr; /* of the job's addresses */
 	void *data; /* the answer's bytes */
+	size_t size;
 	struct symbolizer_result result;
 	bool answered;
 };
@@ -44,6 +46,7 @@ struct job {
 		symclient_frames_fn on_frames;
 		symclient_identity_fn on_identity;
 		symclient_containers_fn on_containers;
+		symclient_unwind_fn on_unwind;
 	};
 	void *userdata;
 };
@@ -123,6 +126,10 @@ static void finish_job(struct job *job)
 		job->on_identity(job->status, job->status ? NULL : job->parts[0].data,
 				 job->userdata);
 		break;
+	case SYMWIRE_UNWIND:
+		job->on_unwind(job->status, job->status ? NULL : job->parts[0].data,
+			       job->status ? 0 : job->parts[0].size, job->userdata);
+		break;
 	default:
 		if (job->status)
 			job->on_containers(job->status, NULL, 0, job->userdata);
@@ -157,6 +164,9 @@ static int take_data(struct part *part, size_t size)
 					       SYMBOLIZER_BUILD_ID_GO
 			       ? 0
 			       : -EBADMSG;
+	case SYMWIRE_UNWIND:
+		part->size = size;
+		return unwind_image_check(part->data, size) ? 0 : -EBADMSG;
 	case SYMWIRE_CONTAINERS:
 		return take_containers(part->job, part->data, size);
 	default:
@@ -479,6 +489,20 @@ int symclient_identity(struct symclient *c, const struct symclient_file *file,
 	job->on_identity = fn;
 	job->userdata = userdata;
 	submit(job, SYMCLIENT_SMALL_TABLES);
+	return 0;
+}
+
+int symclient_unwind(struct symclient *c, const struct symclient_file *file,
+		     enum symclient_priority priority, symclient_unwind_fn fn, void *userdata)
+{
+	struct job *job;
+	int r = job_new(&job, c, SYMWIRE_UNWIND, file, NULL, 0);
+
+	if (r < 0)
+		return r;
+	job->on_unwind = fn;
+	job->userdata = userdata;
+	submit(job, priority);
 	return 0;
 }
 

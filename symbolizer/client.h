@@ -62,6 +62,15 @@ int symclient_frames(struct symclient *client, const struct symclient_file *file
 int symclient_identity(struct symclient *client, const struct symclient_file *file,
 		       symclient_identity_fn fn, void *userdata);
 
+/*
+ * The file's unwind table: an image that has passed unwind_image_check() (proto/unwind_image.h), NULL unless status is
+ * OK, and valid during the call. priority: SMALL_TABLES, or BIG for a file that takes long.
+ */
+typedef void (*symclient_unwind_fn)(enum symclient_status status, const void *image, size_t size,
+				    void *userdata);
+int symclient_unwind(struct symclient *client, const struct symclient_file *file,
+		     enum symclient_priority priority, symclient_unwind_fn fn, void *userdata);
+
 /* addresses: kernel addresses, ascending. kallsyms_fd: an open /proc/kallsyms, or a memfd of it. */
 int symclient_kernel(struct symclient *client, int kallsyms_fd, const uint64_t *addresses,
 		     size_t nr, symclient_frames_fn fn, void *userdata);

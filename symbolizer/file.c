@@ -3,6 +3,7 @@
 #include "symbolizer/elf_file.h"
 #include "symbolizer/demangle.h"
 #include "symbolizer/gopclntab.h"
+#include "symbolizer/unwind_table.h"
 
 #include <errno.h>
 #include <string.h>
@@ -214,4 +215,16 @@ int symbolizer_file_frames(struct symbolizer_file *file, enum symbolizer_space s
 	result_finish(TAKE_PTR(result), ret);
 	count(&file->stats, ret);
 	return 0;
+}
+
+int symbolizer_file_unwind(struct symbolizer_file *file, struct symbolizer_file *debug,
+			   struct buf *out)
+{
+	_cleanup_(image_freep) struct image *image = NULL;
+	struct symbolizer_file *source = debug ? debug : file;
+	int r = image_new(&image, source->fd, source->elf, false, &source->mem);
+
+	if (!r)
+		r = unwind_table_build(file->elf, image_section(image, IMAGE_FRAME), out);
+	return r == UNWIND_E_MACHINE ? SYMBOLIZER_E_NOT_ELF : r;
 }

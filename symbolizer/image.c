@@ -33,17 +33,12 @@ struct image {
 };
 
 static const char *const names[IMAGE_NR_SECTIONS] = {
-	[IMAGE_ABBREV] = "abbrev",
-	[IMAGE_ADDR] = "addr",
-	[IMAGE_ARANGES] = "aranges",
-	[IMAGE_CU_INDEX] = "cu_index",
-	[IMAGE_INFO] = "info",
-	[IMAGE_LINE] = "line",
-	[IMAGE_LINE_STR] = "line_str",
-	[IMAGE_RANGES] = "ranges",
-	[IMAGE_RNGLISTS] = "rnglists",
-	[IMAGE_STR] = "str",
-	[IMAGE_STR_OFFSETS] = "str_offsets",
+	[IMAGE_ABBREV] = "abbrev",   [IMAGE_ADDR] = "addr",
+	[IMAGE_ARANGES] = "aranges", [IMAGE_CU_INDEX] = "cu_index",
+	[IMAGE_FRAME] = "frame",     [IMAGE_INFO] = "info",
+	[IMAGE_LINE] = "line",       [IMAGE_LINE_STR] = "line_str",
+	[IMAGE_RANGES] = "ranges",   [IMAGE_RNGLISTS] = "rnglists",
+	[IMAGE_STR] = "str",         [IMAGE_STR_OFFSETS] = "str_offsets",
 };
 
 /* Which section name is, if it is of the kind that we want. */

@@ -9,6 +9,7 @@
 #ifndef FLEETPROF_SYMBOLIZER_SYMBOLIZER_H
 #define FLEETPROF_SYMBOLIZER_SYMBOLIZER_H
 
+#include "agent/base/buf.h"
 #include "agent/base/cleanup.h"
 #include "agent/base/err.h"
 
@@ -135,7 +136,15 @@ void symbolizer_file_set_demangle(struct symbolizer_file *file, enum symbolizer_
 int symbolizer_file_frames(struct symbolizer_file *file, enum symbolizer_space space,
 			   const uint64_t *addresses, size_t nr, struct symbolizer_result *ret);
 
-/* As above for kernel addresses, from the text of /proc/kallsyms (modules and BPF programs too). */
+/*
+ * Builds the file's unwind table (proto/unwind_image.h) into out, which is empty and can hold UNWIND_IMAGE_BYTES_MAX:
+ * from .eh_frame, and from .debug_frame, of the file or of its separate debug file (or NULL), where that says nothing.
+ * Returns 0, SYMBOLIZER_E_NOT_ELF (no 64-bit program of a machine whose stacks are walked), or -errno.
+ */
+int symbolizer_file_unwind(struct symbolizer_file *file, struct symbolizer_file *debug,
+			   struct buf *out);
+
+/* As symbolizer_file_frames() for kernel addresses, from the text of /proc/kallsyms (modules and BPF programs too). */
 struct symbolizer_kallsyms;
 int symbolizer_kallsyms_new(struct symbolizer_kallsyms **ret, int fd, struct err *err);
 struct symbolizer_kallsyms *symbolizer_kallsyms_free(struct symbolizer_kallsyms *k);

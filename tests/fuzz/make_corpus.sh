@@ -1,10 +1,11 @@
 #!/bin/sh
 # make_corpus.sh: writes the seeds of fuzz_sampler_record, fuzz_wire, fuzz_codec and fuzz_unwind_image (by make_corpus,
-# built with the asan preset) and of fuzz_elf (small programs, by clang, gcc and lld). Run it when a format has changed.
+# built with the asan preset), of fuzz_elf (small programs, by clang, gcc and lld) and of fuzz_unwind (those of
+# ../golden/unwind). Run it when a format has changed.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 build=${1:-$here/../../build/asan}
-for fuzzer in fuzz_sampler_record fuzz_wire fuzz_codec fuzz_unwind_image fuzz_elf; do
+for fuzzer in fuzz_sampler_record fuzz_wire fuzz_codec fuzz_unwind_image fuzz_unwind fuzz_elf; do
 	rm -rf "$here/corpus/$fuzzer"
 	mkdir -p "$here/corpus/$fuzzer"
 done
@@ -41,4 +42,18 @@ for layout in 116 118 120; do python3 "$here/make_gotables.py" $layout "$out/go$
 cp "$out/x86_64-pie" "$out/debuglink"
 printf 'a.debug\0\001\002\003\004' > link
 objcopy --add-section .gnu_debuglink=link "$out/debuglink"
-ls -l "$here"/corpus/fuzz_elf
+
+# Call frame information; the long function's length is of no interest here.
+out=$here/corpus/fuzz_unwind
+link="-nostdlib -static -Wl,-n -Wl,--build-id=none -s"
+for name in x86_64 broken; do
+	sed 's/140000/300/' "$here/../golden/unwind/$name.S" > $name.S
+	# shellcheck disable=SC2086
+	gcc $link -Wl,--eh-frame-hdr $name.S -o "$out/$name" 2> /dev/null
+done
+sed 's/^\t\.text$/\t.cfi_sections .debug_frame\n\t.text/' x86_64.S > debug.S
+# shellcheck disable=SC2086
+gcc ${link% -s} debug.S -o "$out/debug_frame"
+# shellcheck disable=SC2086
+aarch64-linux-gnu-gcc $link -Wl,--eh-frame-hdr "$here/../golden/unwind/arm64.S" -o "$out/arm64"
+ls -l "$here"/corpus/fuzz_elf "$out"

@@ -1,0 +1,130 @@
+/* Prints unwind tables. */
+#include "symbolizer/cli_unwind.h"
+#include "agent/base/log.h"
+#include "proto/unwind_image.h"
+#include "symbolizer/symbolizer.h"
+#include "symbolizer/unwind_rules.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+
+static const char *const sources[] = { "nothing", ".eh_frame by its search table", ".eh_frame",
+				       ".debug_frame" };
+
+static void print_header(const struct unwind_header *h)
+{
+	printf("# from %s: %u rows in %u groups, %u bytes", sources[h->source], h->nr_rows,
+	       h->nr_groups, h->size);
+	if (h->nr_rows)
+		printf(", %.2f a row", (double)h->size / h->nr_rows);
+	printf("\n# %u FDEs, %u broken, %u rows unsupported, %u rows and %u groups lost\n",
+	       h->nr_fdes, h->bad_fdes, h->unsupported_rows, h->lost_rows, h->lost_groups);
+}
+
+static void print_cfa(const struct unwind_machine *m, const struct unwind_rule *rule)
+{
+	static const bool deref[UNWIND_KIND_NR] = {
+		[UNWIND_DEREF_SP] = true, [UNWIND_DEREF_FP] = true, [UNWIND_DEREF_REG] = true
+	};
+	uint64_t reg = rule->reg;
+
+	if (rule->kind == UNWIND_SP || rule->kind == UNWIND_DEREF_SP || rule->kind == UNWIND_PLT)
+		reg = m->sp;
+	else if (rule->kind == UNWIND_FP || rule->kind == UNWIND_DEREF_FP)
+		reg = m->registers.fp;
+	printf(deref[rule->kind] ? "cfa=*(%s%+d)" : "cfa=%s%+d", m->names[reg], rule->cfa_off);
+	if (deref[rule->kind])
+		printf("%+d", rule->add);
+	if (rule->kind == UNWIND_PLT)
+		printf("+8*(pc%%16>=%d)", rule->add);
+}
+
+static void print_registers(const struct unwind_machine *m, const struct unwind_rule *rule)
+{
+	const char *fp = m->names[m->registers.fp];
+
+	if (rule->fp == UNWIND_FP_AT_CFA)
+		printf(" %s=*(cfa%+d)", fp, rule->fp_off);
+	else if (rule->fp == UNWIND_FP_AT_FP)
+		printf(" %s=*(%s%+d)", fp, fp, rule->fp_off);
+	else if (rule->fp == UNWIND_FP_LOST)
+		printf(" %s=?", fp);
+	if (rule->ra == UNWIND_RA_IN_REG)
+		printf(" ra=%s", m->names[rule->ra_reg]);
+	else
+		printf(" ra=*(cfa%+d)", rule->ra_off);
+	if (rule->ra_signed)
+		printf(" signed");
+	if (rule->exact)
+		printf(" exact");
+}
+
+static void print_row(const struct unwind_machine *m, uint64_t offset, uint64_t packed)
+{
+	static const char *const bare[] = { "gap", "root", "unsupported", "signal" };
+	struct unwind_rule rule = m->unpack(packed);
+
+	printf("%08" PRIx64 " ", offset);
+	if (rule.kind <= UNWIND_SIGNAL) {
+		printf("%s", bare[rule.kind]);
+	} else {
+		print_cfa(m, &rule);
+		print_registers(m, &rule);
+	}
+	putchar('\n');
+}
+
+static void print_image(const void *image)
+{
+	const struct unwind_header *header = image;
+	const struct unwind_machine *machine = unwind_machine(header->machine);
+	struct unwind_iterator it = UNWIND_ITERATOR_NULL;
+	uint64_t offset, rule, last = UNWIND_GAP;
+
+	print_header(header);
+	while (unwind_image_next(image, &it, &offset, &rule)) {
+		if (rule != last) /* rows that only begin a group */
+			print_row(machine, offset, rule);
+		last = rule;
+	}
+}
+
+static int open_elf(const char *path, struct symbolizer_file **ret)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), r;
+	struct err err = ERR_NULL;
+
+	if (fd < 0) {
+		log_error("cannot open %s: %s", path, err_str(err_last()));
+		return -1;
+	}
+	r = symbolizer_file_new(ret, fd,
+				&err); /* the descriptor stays open as long as the program runs */
+	if (r)
+		log_error("%s: %s", path, r < 0 && !err.text[0] ? err_str(r) : err.text);
+	return r;
+}
+
+int cli_unwind(const char *path, const char *debug_path)
+{
+	_cleanup_(symbolizer_file_freep) struct symbolizer_file *file = NULL, *debug = NULL;
+	_cleanup_(buf_deinitp) struct buf image = BUF_NULL;
+	int r;
+
+	if (open_elf(path, &file) || (debug_path && open_elf(debug_path, &debug)))
+		return 1;
+	buf_init(&image, UNWIND_IMAGE_BYTES_MAX);
+	r = symbolizer_file_unwind(file, debug, &image);
+	if (r) {
+		log_error("%s: %s", path,
+			  r == SYMBOLIZER_E_NOT_ELF ? "not a 64-bit program of x86-64 or arm64"
+						    : err_str(r));
+		return 1;
+	}
+	if (!unwind_image_check(image.data, image.len)) {
+		log_error("%s: the table does not pass its own check", path);
+		return 1;
+	}
+	print_image(image.data);
+	return 0;
+}
