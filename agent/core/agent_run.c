@@ -2,14 +2,19 @@
 #include "agent/core/agent_run.h"
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
+#include "agent/core/budget.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 
 #define MAX_FILES 16384
+#define OTHER_FILES 256
+#define ROW_BYTES                                                                                  \
+	160 /* a row, a stack, a process, and their places in three tables that are at most ¾ full */
 #define ENDING_NS                                                                                  \
 	(15 * NSEC_PER_SEC) /* for the last window: to be named, handed over, and on disk */
 #define ENDING_NAMES_NS (5 * NSEC_PER_SEC)
@@ -158,11 +163,41 @@ static int start_exporter(struct agent *a, struct err *err)
 	return exporterclient_new(&a->exporter, a->sampling.loop, &config, err);
 }
 
+/* A descriptor and some hundred bytes each; the rest of the descriptors is for helpers and windows. */
+static size_t max_files(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > MAX_FILES + OTHER_FILES)
+		return MAX_FILES;
+	return limit.rlim_cur > 2 * OTHER_FILES ? limit.rlim_cur - OTHER_FILES : OTHER_FILES;
+}
+
+/* Divides the memory limit among the parts that take its share here. */
+static int divide_memory(struct agent *a, struct sampling_config *sampling, struct err *err)
+{
+	struct budget budget;
+	int r = budget_divide(a->config->memory.limit, (unsigned int)sysconf(_SC_NPROCESSORS_CONF),
+			      &budget, err);
+
+	if (r < 0)
+		return r;
+	sampling->ring_bytes = budget.ring;
+	/* Half of a window's share for the words of its stacks, half for the rows and their tables. */
+	a->limits.max_words = budget.windows / 2 / 2 / sizeof(uint64_t);
+	a->limits.max_rows = budget.windows / 2 / 2 / ROW_BYTES;
+	r = symcache_new(&a->symcache, budget.symbols);
+	return r < 0 ? err_errno(err, r, "cannot prepare the cache of names") : 0;
+}
+
 static int prepare(struct agent *a, struct err *err)
 {
 	struct sampling_config config = { .rate_hz = (uint32_t)a->config->rate,
-					  .max_files = MAX_FILES };
-	int r;
+					  .max_files = max_files() };
+	int r = divide_memory(a, &config, err);
+
+	if (r < 0)
+		return r;
 
 	a->sampling.on_taken = on_taken;
 	a->sampling.on_cgroup = on_cgroup;

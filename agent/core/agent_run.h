@@ -12,6 +12,7 @@
 #include "agent/core/config.h"
 #include "agent/core/exporter_client.h"
 #include "agent/core/sampling.h"
+#include "agent/core/symcache.h"
 #include "agent/core/timeline.h"
 
 #define AGENT_TOKEN_BYTES 16
@@ -31,6 +32,8 @@ struct agent {
 	struct sampling sampling;
 	struct exporterclient *exporter;
 	struct usage *usage;
+	struct symcache *symcache; /* what addresses meant in earlier windows */
+	struct window_limits limits; /* of one window */
 	struct loop_source *tick, *step;
 
 	struct timeline timeline;

@@ -11,8 +11,7 @@
 #include <sys/timex.h>
 #include <sys/utsname.h>
 
-#define ROWS_MAX (1u << 18)
-#define WORDS_MAX (1u << 22) /* 32 MiB of different stacks */
+#define FORGET_KERNEL_EVERY 10 /* windows; modules and BPF programs come and go */
 #define NAMING_NS (30 * NSEC_PER_SEC) /* and then the rest leaves as addresses */
 
 static int read_boot_id(uint8_t out[16])
@@ -79,6 +78,7 @@ void agent_window_deinit(struct agent *a)
 	window_free(a->window);
 	histogram_free(a->histogram);
 	usage_free(a->usage);
+	symcache_free(a->symcache);
 }
 
 uint64_t agent_window_length(const struct agent *a)
@@ -89,8 +89,7 @@ uint64_t agent_window_length(const struct agent *a)
 
 int agent_window_open(struct agent *a, bool jumped)
 {
-	struct window_limits limits = { .max_rows = ROWS_MAX, .max_words = WORDS_MAX };
-	int r = window_new(&a->window, &limits);
+	int r = window_new(&a->window, &a->limits);
 
 	/* The longest that a window can become: see timeline_open(). */
 	if (!r)
@@ -196,7 +195,10 @@ int agent_window_close(struct agent *a, enum timeline_step step)
 	a->counts.closed++;
 	a->counts.jumps += step == TIMELINE_JUMPED;
 	sampling_refresh_names(&a->sampling, now);
+	if (a->number % FORGET_KERNEL_EVERY == 0)
+		symcache_forget_kernel(a->symcache);
 	input->sampling = &a->sampling;
+	input->symcache = a->symcache;
 	fill_header(a, &loss, step, &input->header);
 	take_usage(a, input->usage);
 	sampling_end_window(&a->sampling);

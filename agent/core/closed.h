@@ -9,13 +9,15 @@
 
 #include "agent/core/histogram.h"
 #include "agent/core/sampling.h"
+#include "agent/core/symcache.h"
 #include "agent/core/usage.h"
 #include "proto/winwire.h"
 
 struct closed;
 
 struct closed_input {
-	struct sampling *sampling; /* must outlive it */
+	struct sampling *sampling; /* must outlive it, as the cache must */
+	struct symcache *symcache;
 	struct winwire_header header;
 	struct window *window; /* consumed */
 	struct histogram *histogram; /* consumed */

@@ -19,9 +19,8 @@
 /* Room for two and a half intervals of every CPU's samples. */
 static uint64_t ring_bytes(const struct sampling_config *config)
 {
-	uint64_t interval = config->drain_interval_ns ?: NSEC_PER_SEC;
 	uint64_t want = config->rate_hz * (uint64_t)sysconf(_SC_NPROCESSORS_ONLN) *
-			RECORD_BYTES_TYPICAL * 5 / 2 * interval / NSEC_PER_SEC;
+			RECORD_BYTES_TYPICAL * 5 / 2 * config->drain_interval_ns / NSEC_PER_SEC;
 	uint64_t bytes = RING_BYTES_MIN;
 
 	while (bytes < want && bytes < RING_BYTES_MAX)
@@ -144,7 +143,7 @@ static int drop_privileges(struct err *err)
 int sampling_prepare(struct sampling *s, const struct sampling_config *config, struct err *err)
 {
 	struct sampler_config sampler = { .rate_hz = config->rate_hz,
-					  .ring_bytes = ring_bytes(config),
+					  .ring_bytes = config->ring_bytes ?: ring_bytes(config),
 					  .drain_interval_ns = config->drain_interval_ns,
 					  .max_files = (uint32_t)config->max_files,
 					  .max_cgroups = MAX_CGROUPS };

@@ -19,6 +19,7 @@ struct sampling_config {
 	uint32_t rate_hz;
 	uint64_t
 		drain_interval_ns; /* between looks at the ring, unless a record asks for one at once */
+	uint64_t ring_bytes; /* a power of two; 0: room for some intervals of every CPU's samples */
 	size_t max_files;
 };
 

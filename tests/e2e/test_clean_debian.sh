@@ -17,7 +17,7 @@ cp /etc/resolv.conf "$root/etc/" 2>/dev/null || true
 cp /etc/hosts "$root/etc/"
 mkdir "$root/src"
 git -C "$tree" ls-files -z | (cd "$tree" && xargs -0 cp --parents -t "$root/src")
-chroot "$root" /src/dev run -d 3 -F 499 -o /tmp/all.html -o /tmp/all.folded >"$work/record.log" 2>&1 || fail "./dev run"
+chroot "$root" /src/dev run record -d 3 -F 499 -o /tmp/all.html -o /tmp/all.folded >"$work/record.log" 2>&1 || fail "./dev run"
 balanced
 [ -s "$root/tmp/all.html" ] || fail "no flame graph"
 grep -q '^wrote /tmp/all.html' "$work/record.log" || fail "it does not say where the flame graph is"

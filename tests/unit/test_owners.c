@@ -124,6 +124,79 @@ static void test_the_bound_of_cgroups(void)
 	CHECK_STR(find(o, 10, NULL)->ref.name, "one.service");
 }
 
+static uint64_t forgotten[16];
+static size_t nr_forgotten;
+
+static void on_forget(uint64_t cgroup, void *userdata)
+{
+	forgotten[nr_forgotten++ % 16] = cgroup;
+}
+
+/* What is idle goes, after a while; what is in use, or waits for its name, stays where it is. */
+static void test_places_are_given_back(void)
+{
+	_cleanup_(owners_freep) struct owners *o = NULL;
+	struct owners_entry *busy, *idle, *pending;
+
+	CHECK_INT(owners_new(&o), 0);
+	idle = find(o, 1, "/system.slice/idle.service");
+	pending = find(o, 2, "/docker/" A);
+	pending->name_pending = true;
+	for (int i = 0; i < OWNERS_IDLE_WINDOWS; i++) {
+		busy = find(o, 3, i ? NULL : "/system.slice/busy.service");
+		CHECK(busy->used && idle->used);
+		owners_end_window(o, on_forget, NULL);
+	}
+	CHECK_INT(nr_forgotten, 0);
+	CHECK(owners_is_active(o, 4) == false);
+	CHECK(find(o, 3, NULL) == busy);
+	CHECK(owners_is_active(o, 4));
+	owners_end_window(o, on_forget, NULL);
+	CHECK(!idle->used && busy->used && pending->used);
+	CHECK_INT(nr_forgotten,
+		  2); /* both idle cgroups, whose next record carries its path again */
+	CHECK_INT(forgotten[0] + forgotten[1], 3);
+	CHECK(find(o, 2, "/docker/" A) == pending); /* its owner is still that */
+	CHECK(find(o, 9, "/system.slice/next.service") == idle);
+	CHECK_STR(owners_name(idle), "next.service");
+}
+
+/* A host whose containers come and go never ends with everything in `other`. */
+static void test_churn(void)
+{
+	_cleanup_(owners_freep) struct owners *o = NULL;
+	char path[64];
+
+	CHECK_INT(owners_new(&o), 0);
+	for (uint64_t i = 0; i < 20 * OWNERS_MAX; i++) {
+		snprintf(path, sizeof(path), "/system.slice/unit%" PRIu64 ".service", i);
+		CHECK_INT(find(o, 1000 + i, path)->ref.kind, OWNER_UNIT);
+		if (i % 200 == 199)
+			owners_end_window(o, on_forget, NULL);
+	}
+	CHECK_INT(owners_overflowed(o), 0);
+	CHECK(owners_count(o) <= OWNERS_SLOTS);
+}
+
+/* What was `other` for want of room finds its place when there is some. */
+static void test_others_come_back(void)
+{
+	_cleanup_(owners_freep) struct owners *o = NULL;
+	char path[64];
+
+	CHECK_INT(owners_new(&o), 0);
+	for (uint64_t i = 0; i < OWNERS_MAX; i++) {
+		snprintf(path, sizeof(path), "/system.slice/unit%" PRIu64 ".service", i);
+		find(o, 1000 + i, path);
+	}
+	CHECK_INT(find(o, 7, "/system.slice/late.service")->ref.kind, OWNER_OTHER);
+	for (int i = 0; i <= OWNERS_IDLE_WINDOWS_MIN; i++) {
+		CHECK_INT(find(o, 7, NULL)->ref.kind, OWNER_OTHER);
+		owners_end_window(o, on_forget, NULL);
+	}
+	CHECK_STR(find(o, 7, "/system.slice/late.service")->ref.name, "late.service");
+}
+
 int main(void)
 {
 	RUN(test_one_owner_of_several_cgroups);
@@ -131,5 +204,8 @@ int main(void)
 	RUN(test_kernel_threads_and_unknown_cgroups);
 	RUN(test_the_bound);
 	RUN(test_the_bound_of_cgroups);
+	RUN(test_places_are_given_back);
+	RUN(test_churn);
+	RUN(test_others_come_back);
 	return 0;
 }
