@@ -189,6 +189,12 @@ struct record_ext {
 };
 _Static_assert(sizeof(struct record_ext) == 8, "record_ext is 8 bytes");
 
+/* Values of `cgroups`: what user space has decided of a cgroup whose path it knows. */
+enum cgroup_state {
+	CGROUP_STATE_SAMPLED = 1,
+	CGROUP_STATE_LEFT_OUT = 2, /* its samples are filtered */
+};
+
 #define RECORD_CGROUP_LEVELS 12
 #define RECORD_CGROUP_NAME 128 /* cri-containerd-<64 hex>.scope has 86 */
 #define RECORD_CGROUP_BYTES 1024

@@ -35,10 +35,10 @@ char LICENSE[] SEC("license") = "GPL";
 enum filter_kind { FILTER_ALL = 0, FILTER_TGIDS, FILTER_DESCENDANTS, FILTER_CGROUPS };
 
 const volatile __u64 hash_seed = 0;
-const volatile __u64 period_ns = 0;
 const volatile __u64 ring_bytes = 0;
 
-/* Written by user space before the events start. */
+/* Written by user space while no event runs. */
+__u64 period_ns = 0;
 __u32 filter_kind = FILTER_ALL;
 __u32 epoch = 0;
 
@@ -232,8 +232,10 @@ static __always_inline void take_sample(struct bpf_perf_event_data *ctx, struct 
 	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
 	struct kernfs_node *kn;
 	u64 cgroup = cgroup_of_task(task, &kn);
+	u8 *state = bpf_map_lookup_elem(&cgroups, &cgroup);
 
-	if (!is_selected(task, leader, bpf_get_current_pid_tgid() >> 32, kn, cgroup)) {
+	if ((state && *state == CGROUP_STATE_LEFT_OUT) ||
+	    !is_selected(task, leader, bpf_get_current_pid_tgid() >> 32, kn, cgroup)) {
 		count(c, COUNTER_FILTERED);
 		return;
 	}
@@ -246,7 +248,7 @@ static __always_inline void take_sample(struct bpf_perf_event_data *ctx, struct 
 	s->head.nr_words_user = s->nr_words - s->head.nr_words_kernel;
 	if (s->head.nr_maps)
 		s->head.record.flags |= RECORD_NEW_MAPS;
-	if (!bpf_map_lookup_elem(&cgroups, &cgroup)) {
+	if (!state) {
 		if (!cgroup_path(s, kn))
 			count(c, COUNTER_CGROUP_PATH_CUT);
 		s->head.record.flags |= RECORD_NEW_CGROUP;

@@ -103,7 +103,7 @@ struct {
 	__type(value, struct file_value);
 } files SEC(".maps");
 
-/* Cgroups whose path user space knows. Full: records go on carrying the path. */
+/* Cgroups whose path user space knows → enum cgroup_state. Full: records go on carrying the path. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1); /* set before loading */

@@ -82,7 +82,7 @@ static int start_keeper(struct programs *p, const struct config *config, struct 
 	return keeper_start(ret, &keeper, err);
 }
 
-static int run(struct config *config, struct err *err)
+static int run(struct config *config, int argc, char **argv, struct err *err)
 {
 	_cleanup_(agent_state_freep) struct agent_state *state = NULL;
 	_cleanup_(programs_deinitp) struct programs programs = { .opener = NULL };
@@ -91,12 +91,15 @@ static int run(struct config *config, struct err *err)
 
 	if (!r)
 		r = start_keeper(&programs, config, state, &keeper, err);
-	return r ?: agent_run(config, state, keeper, err);
+	if (!r)
+		return agent_run(config, argc, argv, state, keeper, err);
+	config_free(config);
+	return r;
 }
 
 int agent_main(int argc, char **argv)
 {
-	_cleanup_(config_freep) struct config *config = NULL;
+	struct config *config = NULL;
 	struct err err = ERR_NULL;
 	int r = config_load(&config, argc, argv, environ, &err);
 
@@ -109,7 +112,7 @@ int agent_main(int argc, char **argv)
 	log_init("fleetprof", (enum log_level)config->log.level,
 		 (enum log_format)config->log.format);
 	sampling_raise_file_limit();
-	r = run(config, &err);
+	r = run(config, argc, argv, &err);
 	if (r < 0)
 		log_error("%s", err.text[0] ? err.text : err_str(r));
 	return r < 0 ? 1 : 0;

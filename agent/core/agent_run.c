@@ -28,6 +28,9 @@ static int on_tick(struct loop_source *source, uint64_t missed, void *userdata)
 
 	if (r < 0)
 		return r;
+	r = agent_look_at_kill_switch(a);
+	if (r < 0)
+		return r;
 	now = clock_boot_ns(); /* after the drain: what was drained is older */
 	step = timeline_look(&a->timeline, now, clock_wall_ns());
 	if (step == TIMELINE_GOES_ON)
@@ -93,7 +96,7 @@ static void on_watch(bool watched, void *userdata)
 	if (a->watched == watched)
 		return;
 	a->watched = watched;
-	timeline_set_length(&a->timeline, clock_boot_ns(), clock_wall_ns(), agent_window_length(a));
+	agent_window_set_length(a);
 }
 
 static void on_address(const char *address, void *userdata)
@@ -151,13 +154,10 @@ static int start_exporter(struct agent *a, struct err *err)
 						.on_down = on_exporter_down,
 						.on_watch = on_watch,
 						.userdata = a };
-	_cleanup_(config_argv_freep) char **argv = NULL;
 	int r = make_token(a);
 
 	if (!r)
-		r = config_exporter_argv(a->config, "fleetprof-exporter", &argv);
-	if (!r)
-		r = keeper_set_exporter_args(a->sampling.keeper, (const char *const *)argv + 1);
+		r = agent_set_exporter_args(a);
 	if (r < 0)
 		return err_errno(err, r, "cannot prepare the exporter");
 	return exporterclient_new(&a->exporter, a->sampling.loop, &config, err);
@@ -202,10 +202,21 @@ static int prepare(struct agent *a, struct err *err)
 	a->sampling.on_taken = on_taken;
 	a->sampling.on_cgroup = on_cgroup;
 	a->sampling.userdata = a;
+	a->filter = filter_of_config(a->config);
+	a->sampling.filter = &a->filter;
 	r = sampling_prepare(&a->sampling, &config, err);
 	if (!r)
 		r = agent_window_init(a, err);
 	return r ?: start_exporter(a, err);
+}
+
+static int on_reload_signal(struct loop_source *source, int signo, void *userdata)
+{
+	struct agent *a = userdata;
+
+	if (a->had_terminal && !isatty(STDERR_FILENO)) /* it was closed: that is what was meant */
+		return on_end_signal(source, signo, userdata);
+	return agent_reload(a);
 }
 
 static int watch_signals(struct agent *a)
@@ -213,6 +224,8 @@ static int watch_signals(struct agent *a)
 	struct loop_source *source; /* each lives as long as the loop */
 	int r = loop_add_signal(a->sampling.loop, &source, SIGINT, on_end_signal, a);
 
+	if (!r)
+		r = loop_add_signal(a->sampling.loop, &source, SIGHUP, on_reload_signal, a);
 	return r ?: loop_add_signal(a->sampling.loop, &source, SIGTERM, on_end_signal, a);
 }
 
@@ -230,7 +243,8 @@ static int start(struct agent *a, struct err *err)
 		r = agent_window_open(a, false);
 	if (r < 0)
 		return err_errno(err, r, "cannot prepare the first window");
-	return sampler_start(a->sampling.sampler, err);
+	r = sampler_start(a->sampling.sampler, err);
+	return r < 0 ? r : agent_look_at_kill_switch(a);
 }
 
 static bool is_everything_kept(struct agent *a)
@@ -273,13 +287,17 @@ static void deinit(struct agent *a)
 	exporterclient_free(a->exporter);
 	sampling_deinit(&a->sampling); /* its last answers touch the windows */
 	agent_window_deinit(a);
+	config_free(a->config);
 }
 DEFINE_CLEANUP_EMBEDDED(struct agent, deinit)
 
-int agent_run(struct config *config, struct agent_state *state, struct keeper *keeper,
-	      struct err *err)
+int agent_run(struct config *config, int argc, char **argv, struct agent_state *state,
+	      struct keeper *keeper, struct err *err)
 {
 	_cleanup_(deinitp) struct agent a = { .config = config,
+					      .argc = argc,
+					      .argv = argv,
+					      .had_terminal = isatty(STDERR_FILENO),
 					      .state = state,
 					      .sampling = SAMPLING_NULL };
 	int r, ended;

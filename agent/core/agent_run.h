@@ -23,12 +23,16 @@ struct agent_counts {
 	uint64_t unfinished; /* windows that could not be made ready, with their samples */
 	uint64_t unbalanced; /* windows whose loss equation did not hold */
 	uint64_t jumps; /* of the wall clock */
+	uint64_t reloads, bad_reloads;
 	struct loss loss; /* all closed windows together */
 };
 
 struct agent {
-	struct config *config;
+	struct config *config; /* changes at a reload */
+	struct filter filter; /* points into it */
 	struct agent_state *state; /* freed by whoever made it */
+	int argc; /* of the command line, which a reload reads again */
+	char **argv;
 	struct sampling sampling;
 	struct exporterclient *exporter;
 	struct usage *usage;
@@ -44,6 +48,8 @@ struct agent {
 	uint64_t number; /* of the last closed window */
 	bool watched; /* somebody looks at the page */
 	bool doubtful; /* the wall clock */
+	bool off; /* the kill switch is there: nothing is attached */
+	bool had_terminal; /* stderr was one at the start */
 	struct closed *closed; /* NULL, or the window that waits for its names */
 
 	char token[2 * AGENT_TOKEN_BYTES + 1]; /* the page's secret */
@@ -53,9 +59,18 @@ struct agent {
 	struct agent_counts counts;
 };
 
-/* Runs until a signal asks for the end. keeper: consumed. config and state: the caller's. */
-int agent_run(struct config *config, struct agent_state *state, struct keeper *keeper,
-	      struct err *err);
+/*
+ * Runs until a signal asks for the end. config, keeper: consumed. argc, argv: as config_load() had them, for reloads.
+ */
+int agent_run(struct config *config, int argc, char **argv, struct agent_state *state,
+	      struct keeper *keeper, struct err *err);
+
+/* agent_reload.c: reads the settings again and applies what changed; what is invalid is said and changes nothing. */
+int agent_reload(struct agent *a);
+/* The exporter's arguments for exporters to come. */
+int agent_set_exporter_args(struct agent *a);
+/* Attaches and detaches as the kill switch says. */
+int agent_look_at_kill_switch(struct agent *a);
 
 /* agent_window.c */
 int agent_window_init(struct agent *a, struct err *err);
@@ -65,6 +80,8 @@ int agent_window_close(struct agent *a, enum timeline_step step);
 /* Goes on with the closed window; now UINT64_MAX: does not wait for names. */
 int agent_window_continue(struct agent *a, uint64_t now);
 uint64_t agent_window_length(const struct agent *a);
+/* That has changed: the open window ends when it would now. */
+void agent_window_set_length(struct agent *a);
 void agent_window_deinit(struct agent *a);
 
 #endif

@@ -12,6 +12,7 @@
 #include <sys/utsname.h>
 
 #define FORGET_KERNEL_EVERY 10 /* windows; modules and BPF programs come and go */
+#define SECONDS_MAX 602 /* of the longest window, 10 minutes, and a sliver: see timeline_open() */
 #define NAMING_NS (30 * NSEC_PER_SEC) /* and then the rest leaves as addresses */
 
 static int read_boot_id(uint8_t out[16])
@@ -87,14 +88,17 @@ uint64_t agent_window_length(const struct agent *a)
 			  : a->config->window_ns;
 }
 
+void agent_window_set_length(struct agent *a)
+{
+	timeline_set_length(&a->timeline, clock_boot_ns(), clock_wall_ns(), agent_window_length(a));
+}
+
 int agent_window_open(struct agent *a, bool jumped)
 {
 	int r = window_new(&a->window, &a->limits);
 
-	/* The longest that a window can become: see timeline_open(). */
 	if (!r)
-		r = histogram_new(&a->histogram, OWNERS_SLOTS,
-				  a->config->window_ns / NSEC_PER_SEC + 2);
+		r = histogram_new(&a->histogram, OWNERS_SLOTS, SECONDS_MAX);
 	if (r < 0)
 		return r;
 	timeline_open(&a->timeline, clock_boot_ns(), clock_wall_ns(), agent_window_length(a),
@@ -114,6 +118,7 @@ static int cut(struct agent *a, struct loss *ret)
 		return r;
 	now.in_profile = a->sampling.loss.in_profile;
 	now.refused = a->sampling.loss.refused;
+	now.left_out = a->sampling.loss.left_out;
 	loss_between(&a->loss_at_open, &now, ret);
 	a->loss_at_open = now;
 	a->counts.loss = now;

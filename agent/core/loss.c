@@ -30,6 +30,7 @@ void loss_describe(const struct loss *loss, struct profile_meta *meta)
 		{ "lost: no scratch", c->bpf[COUNTER_LOST_SCRATCH] },
 		{ "lost: malformed record", c->malformed },
 		{ "lost: profile full", loss->refused },
+		{ "filtered by path", loss->left_out },
 		{ "in profile", loss->in_profile },
 	};
 
@@ -67,8 +68,8 @@ bool loss_balances(const struct loss *loss, struct err *err)
 		     c->bpf[COUNTER_RECORDS] + c->bpf[COUNTER_HOT]) &&
 	       equal(err, "records = received + malformed", c->bpf[COUNTER_RECORDS],
 		     c->received + c->malformed) &&
-	       equal(err, "received = in profile + refused", c->received,
-		     loss->in_profile + loss->refused);
+	       equal(err, "received = in profile + filtered by path + refused", c->received,
+		     loss->in_profile + loss->left_out + loss->refused);
 }
 
 void loss_between(const struct loss *from, const struct loss *to, struct loss *ret)
@@ -87,6 +88,7 @@ void loss_between(const struct loss *from, const struct loss *to, struct loss *r
 			     .received = b->received - a->received },
 		.in_profile = to->in_profile - from->in_profile,
 		.refused = to->refused - from->refused,
+		.left_out = to->left_out - from->left_out,
 	};
 	for (size_t i = 0; i < COUNTER_NR; i++)
 		ret->sampler.bpf[i] = b->bpf[i] - a->bpf[i];

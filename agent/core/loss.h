@@ -4,7 +4,7 @@
  *   expected + early = runs + missed            expected comes from outside BPF; early: two clocks that drift apart
  *   runs     = idle + filtered + unsupported + sampled + Σ lost(reason)
  *   sampled  = records + hot
- *   records  = in the profile + refused + malformed
+ *   records  = in the profile + left out + refused + malformed
  */
 #ifndef FLEETPROF_CORE_LOSS_H
 #define FLEETPROF_CORE_LOSS_H
@@ -16,6 +16,8 @@ struct loss {
 	struct sampler_counts sampler;
 	uint64_t in_profile; /* samples that the window took */
 	uint64_t refused; /* … and that it had no room for */
+	uint64_t
+		left_out; /* first samples of cgroups that the filter leaves out: it takes their path to know */
 };
 
 /* Fills meta's loss lines. */

@@ -216,6 +216,15 @@ static void forget_cgroups(struct owners *o, uint64_t idle, bool others,
 	} while (nr == FORGET_AT_ONCE);
 }
 
+void owners_each_cgroup(const struct owners *o, void (*fn)(uint64_t cgroup, void *userdata),
+			void *userdata)
+{
+	const void *key;
+
+	for (size_t it = 0; hashmap_next(o->by_cgroup, &it, &key, NULL);)
+		fn(*(const uint64_t *)key, userdata);
+}
+
 void owners_end_window(struct owners *o, void (*forget)(uint64_t cgroup, void *userdata),
 		       void *userdata)
 {

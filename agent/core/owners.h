@@ -65,6 +65,10 @@ uint64_t owners_overflowed(const struct owners *o);
 /* Had this owner a sample in the window that has not ended yet? */
 bool owners_is_active(const struct owners *o, uint32_t index);
 
+/* Every cgroup that is known. */
+void owners_each_cgroup(const struct owners *o, void (*fn)(uint64_t cgroup, void *userdata),
+			void *userdata);
+
 /*
  * A window ends. What was idle for long is forgotten; forget is called for each cgroup that became unknown by that:
  * its next record must carry its path again.

@@ -38,6 +38,7 @@ struct sampler {
 	uint64_t drain_until_ns;
 	uint64_t hand_out; /* stop when so many records were received; UINT64_MAX: do not */
 	uint64_t followed_ns; /* when the CPUs were last looked at */
+	bool paused;
 	size_t nr_possible_cpus;
 	char cgroup_path[SAMPLER_PATH_MAX];
 };
@@ -123,6 +124,18 @@ static uint64_t read_rate_limit(void)
 	return sys_parse_u64(b.data, 10, 1, UINT64_MAX, &limit) ? UINT64_MAX : limit;
 }
 
+static int check_rate(uint32_t rate_hz, struct err *err)
+{
+	uint64_t limit = read_rate_limit();
+
+	if (!rate_hz || rate_hz > limit)
+		return err_set(err, -ERANGE,
+			       "a rate of %u Hz is above what the kernel allows, %" PRIu64
+			       " Hz (sysctl kernel.perf_event_max_sample_rate)",
+			       rate_hz, limit);
+	return 0;
+}
+
 static int load(struct sampler *s, const struct sampler_config *config, struct err *err)
 {
 	int r;
@@ -131,7 +144,6 @@ static int load(struct sampler *s, const struct sampler_config *config, struct e
 	s->bpf = sampler_bpf__open();
 	if (!s->bpf)
 		return err_errno(err, err_last(), "cannot open the BPF object");
-	s->bpf->rodata->period_ns = s->period_ns;
 	s->bpf->rodata->ring_bytes = config->ring_bytes;
 	if (getrandom((void *)&s->bpf->rodata->hash_seed, 8, GRND_NONBLOCK) != 8)
 		s->bpf->rodata->hash_seed = clock_boot_ns();
@@ -142,7 +154,10 @@ static int load(struct sampler *s, const struct sampler_config *config, struct e
 		r = bpf_map__set_max_entries(s->bpf->maps.cgroups, config->max_cgroups);
 	if (!r)
 		r = sampler_bpf__load(s->bpf);
-	return r ? explain_load(err, r) : 0;
+	if (r)
+		return explain_load(err, r);
+	s->bpf->bss->period_ns = s->period_ns;
+	return 0;
 }
 
 enum { LOOK_UP_NONE = 0, LOOK_UP_FILE = 1, LOOK_UP_NO_FILE = 2 };
@@ -246,16 +261,13 @@ int sampler_new(struct sampler **ret, struct loop *loop, const struct sampler_co
 		sampler_fn fn, void *userdata, struct err *err)
 {
 	_cleanup_(sampler_freep) struct sampler *s = calloc(1, sizeof(*s));
-	uint64_t limit = read_rate_limit();
 	int r;
 
 	if (!s)
 		return -ENOMEM;
-	if (!config->rate_hz || config->rate_hz > limit)
-		return err_set(err, -ERANGE,
-			       "a rate of %u Hz is above what the kernel allows, %" PRIu64
-			       " Hz (sysctl kernel.perf_event_max_sample_rate)",
-			       config->rate_hz, limit);
+	r = check_rate(config->rate_hz, err);
+	if (r < 0)
+		return r;
 	s->loop = loop;
 	s->fn = fn;
 	s->userdata = userdata;
@@ -325,12 +337,39 @@ int sampler_start(struct sampler *s, struct err *err)
 	return sampler_cpus_follow(s->cpus, err);
 }
 
+int sampler_set_rate(struct sampler *s, uint32_t rate_hz, struct err *err)
+{
+	uint64_t period_ns = NSEC_PER_SEC / rate_hz;
+	int r = check_rate(rate_hz, err);
+
+	if (r < 0 || period_ns == s->period_ns)
+		return r;
+	/* No event is there while the period changes: a sample has its own, always. */
+	sampler_cpus_set_period(s->cpus, period_ns);
+	s->period_ns = s->bpf->bss->period_ns = period_ns;
+	s->bpf->bss->epoch++;
+	return s->paused ? 0 : sampler_cpus_follow(s->cpus, err);
+}
+
+int sampler_pause(struct sampler *s)
+{
+	s->paused = true;
+	sampler_cpus_close(s->cpus);
+	return sampler_drain(s);
+}
+
+int sampler_resume(struct sampler *s, struct err *err)
+{
+	s->paused = false;
+	return sampler_cpus_follow(s->cpus, err);
+}
+
 int sampler_tick(struct sampler *s)
 {
 	uint64_t now = clock_boot_ns();
 	struct err err = ERR_NULL;
 
-	if (now - s->followed_ns >= HOTPLUG_INTERVAL_NS) {
+	if (!s->paused && now - s->followed_ns >= HOTPLUG_INTERVAL_NS) {
 		s->followed_ns = now;
 		if (sampler_cpus_follow(s->cpus, &err) < 0)
 			log_warn("%s", err.text);
@@ -387,12 +426,12 @@ int sampler_set_file(struct sampler *s, const struct rec_map *identity, uint32_t
 				    BPF_ANY);
 }
 
-int sampler_set_cgroup(struct sampler *s, uint64_t cgroup)
+int sampler_set_cgroup(struct sampler *s, uint64_t cgroup, enum cgroup_state state)
 {
-	const uint8_t present = 1;
+	const uint8_t value = (uint8_t)state;
 
-	return bpf_map__update_elem(s->bpf->maps.cgroups, &cgroup, sizeof(cgroup), &present,
-				    sizeof(present), BPF_ANY);
+	return bpf_map__update_elem(s->bpf->maps.cgroups, &cgroup, sizeof(cgroup), &value,
+				    sizeof(value), BPF_ANY);
 }
 
 /* One CPU's runs against what its events should have brought. */

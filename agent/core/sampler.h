@@ -78,6 +78,16 @@ int sampler_set_filter(struct sampler *sampler, const struct sampler_filter *fil
 int sampler_start(struct sampler *sampler, struct err *err);
 int sampler_stop(struct sampler *sampler); /* detaches; then drains what is in the ring */
 
+/*
+ * Another rate, from now on: each sample's value is the period at its time. -ERANGE with err set: above what the kernel
+ * allows, nothing changed. May sleep for one period, over which the CPUs' first samples are spread.
+ */
+int sampler_set_rate(struct sampler *sampler, uint32_t rate_hz, struct err *err);
+
+/* Detaches from every CPU, and attaches again; what was counted stays. Both are harmless if it is so already. */
+int sampler_pause(struct sampler *sampler);
+int sampler_resume(struct sampler *sampler, struct err *err);
+
 /* What is to be done from time to time: follow CPUs that come and go, and sampler_drain(). */
 int sampler_tick(struct sampler *sampler);
 
@@ -94,8 +104,8 @@ int sampler_set_file(struct sampler *sampler, const struct rec_map *identity, ui
 /* Takes the number back: frames of that file come as descriptions again. For an id that is given up. */
 int sampler_forget_file(struct sampler *sampler, const struct rec_map *identity);
 
-/* Says that the path of this cgroup is known; records stop carrying it. */
-int sampler_set_cgroup(struct sampler *sampler, uint64_t cgroup);
+/* Says that the path of this cgroup is known; records stop carrying it, or do not come any more. */
+int sampler_set_cgroup(struct sampler *sampler, uint64_t cgroup, enum cgroup_state state);
 
 /* Records of this cgroup carry its path again. */
 int sampler_forget_cgroup(struct sampler *sampler, uint64_t cgroup);

@@ -159,6 +159,21 @@ int sampler_cpus_follow(struct sampler_cpus *cpus, struct err *err)
 	return r < 0 ? err_errno(err, r, "cannot enable the perf events") : 0;
 }
 
+void sampler_cpus_close(struct sampler_cpus *cpus)
+{
+	sampler_cpus_stop(cpus); /* first all of them: their counts are read one after the other */
+	for (unsigned int cpu = 0; cpu < CPUS_MAX; cpu++) {
+		if (cpus->fds[cpu] >= 0)
+			close_event(cpus, cpu);
+	}
+}
+
+void sampler_cpus_set_period(struct sampler_cpus *cpus, uint64_t period_ns)
+{
+	sampler_cpus_close(cpus);
+	cpus->period_ns = period_ns;
+}
+
 int sampler_cpus_stop(struct sampler_cpus *cpus)
 {
 	int r = 0;

@@ -20,6 +20,12 @@ DEFINE_CLEANUP(struct sampler_cpus *, sampler_cpus_free)
  */
 int sampler_cpus_follow(struct sampler_cpus *cpus, struct err *err);
 
+/* Closes all events: nothing is attached any more. What they should have brought stays counted. */
+void sampler_cpus_close(struct sampler_cpus *cpus);
+
+/* As sampler_cpus_close(); events to come have this period. */
+void sampler_cpus_set_period(struct sampler_cpus *cpus, uint64_t period_ns);
+
 /* Stops all events; their counts stay readable. */
 int sampler_cpus_stop(struct sampler_cpus *cpus);
 

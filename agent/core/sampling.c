@@ -70,6 +70,11 @@ static void forget_cgroup(uint64_t cgroup, void *userdata)
 		log_debug("cannot forget a cgroup: %s", err_str(r));
 }
 
+void sampling_filter_changed(struct sampling *s)
+{
+	owners_each_cgroup(s->owners, forget_cgroup, s);
+}
+
 void sampling_end_window(struct sampling *s)
 {
 	size_t nr;
@@ -78,6 +83,25 @@ void sampling_end_window(struct sampling *s)
 	objects_touch(s->objects, words, nr);
 	objects_end_window(s->objects);
 	owners_end_window(s->owners, forget_cgroup, s);
+}
+
+/* The path of a cgroup has come. Is it to be sampled? While that is not known, its records bring the path again. */
+static bool learn_cgroup(struct sampling *s, const struct sampler_sample *sample, uint32_t owner)
+{
+	const struct record_sample *head = sample->head;
+	struct owners_entry *e = owners_get(s->owners, owner);
+	enum filter_answer answer;
+
+	ask_name(s, e, head->record.time_boot_ns);
+	answer = filter_ask(s->filter, sample->cgroup_path, &e->ref, e->names.name,
+			    !e->name_pending);
+	if (answer == FILTER_UNDECIDED)
+		return false;
+	sampler_set_cgroup(s->sampler, head->cgroup,
+			   answer == FILTER_SAMPLED ? CGROUP_STATE_SAMPLED : CGROUP_STATE_LEFT_OUT);
+	if (answer == FILTER_SAMPLED && s->on_cgroup)
+		s->on_cgroup(owner, head->cgroup, sample->cgroup_path, s->userdata);
+	return answer == FILTER_SAMPLED;
 }
 
 static void on_sample(const struct sampler_sample *sample, void *userdata)
@@ -99,11 +123,9 @@ static void on_sample(const struct sampler_sample *sample, void *userdata)
 	row.owner = owners_find(s->owners, head->cgroup, sample->cgroup_path,
 				head->record.flags & RECORD_KTHREAD, head->tgid,
 				head->start_boot_ns, &learned);
-	if (learned) {
-		sampler_set_cgroup(s->sampler, head->cgroup);
-		ask_name(s, owners_get(s->owners, row.owner), head->record.time_boot_ns);
-		if (s->on_cgroup)
-			s->on_cgroup(row.owner, head->cgroup, sample->cgroup_path, s->userdata);
+	if (learned && !learn_cgroup(s, sample, row.owner)) {
+		s->loss.left_out++;
+		return;
 	}
 	row.nr_words = objects_translate(s->objects, sample, row.owner + 1, words);
 	jitmaps_see(s->jitmaps, head->tgid, head->start_boot_ns, words, row.nr_words,

@@ -8,6 +8,7 @@
 #define FLEETPROF_CORE_SAMPLING_H
 
 #include "agent/core/jitmaps.h"
+#include "agent/core/filter.h"
 #include "agent/core/keeper.h"
 #include "agent/core/loss.h"
 #include "agent/core/names.h"
@@ -34,7 +35,9 @@ struct sampling {
 	struct owners *owners;
 	struct names *names;
 	int kallsyms_fd, vdso_fd;
-	struct loss loss; /* in_profile and refused are kept up to date, the rest is the caller's */
+	struct loss
+		loss; /* in_profile, refused and left_out are kept up to date, the rest is the caller's */
+	const struct filter *filter; /* the caller's; NULL: everything is sampled */
 	struct window *window; /* takes the samples; the caller's */
 	/* A sample was taken into the window. May be NULL. */
 	void (*on_taken)(uint32_t owner, const struct record_sample *head, void *userdata);
@@ -54,6 +57,12 @@ DEFINE_CLEANUP_EMBEDDED(struct sampling, sampling_deinit)
 
 /* Asks for names of the open window's containers, where they are missing or were asked for long ago. */
 void sampling_refresh_names(struct sampling *s, uint64_t now_boot_ns);
+
+/*
+ * The filter has changed: from now on it is applied, to cgroups that are known, too. Their next records carry their
+ * paths again; until then no sample is lost.
+ */
+void sampling_filter_changed(struct sampling *s);
 
 /* The current window ends: what was idle for long gives its place back (files, owners, cgroups). */
 void sampling_end_window(struct sampling *s);

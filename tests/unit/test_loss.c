@@ -67,8 +67,9 @@ static void test_every_line_counts(void)
 		{ &loss.sampler.bpf[COUNTER_HOT], "sampled = records + hot" },
 		{ &loss.sampler.malformed, "records = received + malformed" },
 		{ &loss.sampler.received, "records = received + malformed" },
-		{ &loss.in_profile, "received = in profile + refused" },
-		{ &loss.refused, "received = in profile + refused" },
+		{ &loss.in_profile, "received = in profile + filtered" },
+		{ &loss.left_out, "received = in profile + filtered" },
+		{ &loss.refused, "received = in profile + filtered" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -93,6 +94,44 @@ static void test_early_is_bounded(void)
 	loss.sampler.missed += 2;
 	CHECK(!loss_balances(&loss, &err));
 	CHECK(!strncmp(err.text, "early", 5));
+}
+
+/* Of two readings, the window between them: it balances, and nothing in it is negative. */
+static void test_between(void)
+{
+	struct loss from = balanced(), to = balanced(), between;
+	struct err err = ERR_NULL;
+
+	to.sampler.expected += 50;
+	to.sampler.runs += 49;
+	to.sampler.missed += 3;
+	to.sampler.early += 2;
+	to.sampler.early_max += 5;
+	to.sampler.bpf[COUNTER_RUNS] += 49;
+	to.sampler.bpf[COUNTER_IDLE] += 40;
+	to.sampler.bpf[COUNTER_SAMPLED] += 9;
+	to.sampler.bpf[COUNTER_RECORDS] += 9;
+	to.sampler.bpf[COUNTER_SELF_TIMED_MAX_NS] = 700;
+	to.sampler.received += 9;
+	to.in_profile += 5;
+	to.left_out += 4;
+	CHECK(loss_balances(&to, &err));
+	loss_between(&from, &to, &between);
+	CHECK(loss_balances(&between, &err));
+	CHECK_INT(between.sampler.missed, 1);
+	CHECK_INT(between.sampler.early, 0);
+	CHECK_INT(between.sampler.bpf[COUNTER_IDLE], 40);
+	CHECK_INT(between.sampler.bpf[COUNTER_SELF_TIMED_MAX_NS], 700);
+	CHECK_INT(between.in_profile, 5);
+	/* a CPU that was a sample behind, and is not any more */
+	to.sampler.runs += 2;
+	to.sampler.missed -= 2;
+	to.sampler.bpf[COUNTER_RUNS] += 2;
+	to.sampler.bpf[COUNTER_IDLE] += 2;
+	loss_between(&from, &to, &between);
+	CHECK(loss_balances(&between, &err));
+	CHECK_INT(between.sampler.missed, 0);
+	CHECK_INT(between.sampler.early, 1);
 }
 
 /* What the person reads adds up too. */
@@ -126,6 +165,7 @@ int main(void)
 	RUN(test_balances);
 	RUN(test_every_line_counts);
 	RUN(test_early_is_bounded);
+	RUN(test_between);
 	RUN(test_lines);
 	return 0;
 }

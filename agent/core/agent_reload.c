@@ -1,0 +1,91 @@
+/* What the agent changes while it runs: settings that are read again, and the kill switch. */
+#include "agent/base/log.h"
+#include "agent/core/agent_run.h"
+
+#include <errno.h>
+
+int agent_set_exporter_args(struct agent *a)
+{
+	_cleanup_(config_argv_freep) char **argv = NULL;
+	int r = config_exporter_argv(a->config, "fleetprof-exporter", &argv);
+
+	return r ?: keeper_set_exporter_args(a->sampling.keeper, (const char *const *)argv + 1);
+}
+
+/* The new settings are the agent's from here on. */
+static int apply(struct agent *a, unsigned int groups)
+{
+	int r = 0;
+
+	if (groups & CONFIG_LOG)
+		log_init("fleetprof", (enum log_level)a->config->log.level,
+			 (enum log_format)a->config->log.format);
+	if (groups & CONFIG_SAMPLING)
+		agent_window_set_length(a);
+	a->filter = filter_of_config(a->config);
+	if (groups & CONFIG_FILTER)
+		sampling_filter_changed(&a->sampling);
+	if (groups & CONFIG_EXPORTER)
+		r = agent_set_exporter_args(a);
+	if (!r && (groups & CONFIG_EXPORTER))
+		r = exporterclient_restart(a->exporter);
+	return r;
+}
+
+static int refuse(struct agent *a, const struct err *err, int r)
+{
+	a->counts.bad_reloads++;
+	log_error("the settings stay as they were: %s", err->text[0] ? err->text : err_str(r));
+	return 0;
+}
+
+int agent_reload(struct agent *a)
+{
+	_cleanup_(buf_deinitp) struct buf restart = BUF_NULL;
+	struct config *config = NULL, *old;
+	struct err err = ERR_NULL;
+	unsigned int groups;
+	int r = config_load(&config, a->argc, a->argv, environ, &err);
+
+	if (r)
+		return refuse(a, &err, r);
+	/* The one part that the kernel may refuse goes first: all or nothing. */
+	r = sampler_set_rate(a->sampling.sampler, (uint32_t)config->rate, &err);
+	if (r < 0) {
+		config_free(config);
+		return refuse(a, &err, r);
+	}
+	buf_init(&restart, 1024);
+	groups = config_diff(a->config, config, &restart);
+	old = a->config;
+	a->config = config;
+	r = apply(a, groups);
+	config_free(old);
+	if (r < 0)
+		return r;
+	a->counts.reloads++;
+	log_info("settings read again%s", groups ? "" : ": nothing changed");
+	if (restart.len)
+		log_warn("these take a restart of the agent: %s", buf_str(&restart));
+	return 0;
+}
+
+int agent_look_at_kill_switch(struct agent *a)
+{
+	bool off = *a->config->kill_switch && !access(a->config->kill_switch, F_OK);
+	struct err err = ERR_NULL;
+	int r;
+
+	if (off == a->off)
+		return 0;
+	a->off = off;
+	if (off)
+		log_warn("%s is there: nothing is sampled until it is removed",
+			 a->config->kill_switch);
+	else
+		log_info("sampling again: the kill switch is gone");
+	r = off ? sampler_pause(a->sampling.sampler) : sampler_resume(a->sampling.sampler, &err);
+	if (r < 0 && err.text[0])
+		log_error("%s", err.text);
+	return r < 0 ? r : 0;
+}
