@@ -12,13 +12,22 @@
 #include <string.h>
 
 #define EXIT_USAGE 2
+#define SUPPLEMENTS_MAX 1024
 #define BATCH_MAX (1u << 20) /* bytes of standard input that are one batch */
+
+struct supplement {
+	enum symbolizer_supplement kind;
+	const char *path;
+};
 
 struct cli {
 	const char *path;
+	struct supplement supplements[SUPPLEMENTS_MAX];
+	size_t nr_supplements;
+	uint64_t memory_mib; /* 0: the library's default */
 	enum symbolizer_space space;
 	enum symbolizer_demangle demangle;
-	bool addresses, no_inlines;
+	bool addresses, no_inlines, stats;
 };
 
 static const char help[] =
@@ -29,22 +38,26 @@ static const char help[] =
 	"innermost inlined function first, and an empty line behind each address.\n"
 	"\n"
 	"  -e, --exe FILE       the ELF file\n"
+	"      --debug FILE     its separate debug file\n"
+	"      --alt FILE       what dwz shares between debug files\n"
+	"      --split FILE     a .dwo or .dwp of split DWARF; several may be given\n"
 	"      --offsets        addresses are offsets into the file, not the ELF's own addresses\n"
 	"  -a, --addresses      print each address first\n"
 	"      --no-inlines     only the outermost function\n"
 	"      --demangle HOW   full (default), short or none\n"
+	"      --memory MIB     the most memory for what is read from the files (default 64)\n"
+	"      --stats          at the end, on standard error: memory, counters, files that are missing\n"
 	"  -h, --help           this text\n"
 	"\n"
 	"With --unwind, prints the rows of the file's unwind table, by offset into the file.\n";
 
 static const struct option options[] = {
-	{ "exe", required_argument, NULL, 'e' },
-	{ "offsets", no_argument, NULL, 'o' },
-	{ "addresses", no_argument, NULL, 'a' },
-	{ "no-inlines", no_argument, NULL, 'n' },
-	{ "demangle", required_argument, NULL, 'd' },
-	{ "help", no_argument, NULL, 'h' },
-	{ 0 },
+	{ "exe", required_argument, NULL, 'e' },    { "debug", required_argument, NULL, 'D' },
+	{ "alt", required_argument, NULL, 'A' },    { "split", required_argument, NULL, 'S' },
+	{ "memory", required_argument, NULL, 'm' }, { "stats", no_argument, NULL, 's' },
+	{ "offsets", no_argument, NULL, 'o' },      { "addresses", no_argument, NULL, 'a' },
+	{ "no-inlines", no_argument, NULL, 'n' },   { "demangle", required_argument, NULL, 'd' },
+	{ "help", no_argument, NULL, 'h' },         { 0 },
 };
 
 static int parse_demangle(const char *how, enum symbolizer_demangle *ret)
@@ -62,16 +75,50 @@ static int parse_demangle(const char *how, enum symbolizer_demangle *ret)
 
 enum { CLI_E_HELP = 1 };
 
+static int add_supplement(struct cli *cli, enum symbolizer_supplement kind, const char *path)
+{
+	if (cli->nr_supplements == SUPPLEMENTS_MAX) {
+		log_error("%s: no more than %d files beside the first", path, SUPPLEMENTS_MAX);
+		return -EINVAL;
+	}
+	cli->supplements[cli->nr_supplements++] =
+		(struct supplement) { .kind = kind, .path = path };
+	return 0;
+}
+
+static int parse_value(struct cli *cli, int option, const char *value)
+{
+	switch (option) {
+	case 'e':
+		cli->path = value;
+		return 0;
+	case 'D':
+		return add_supplement(cli, SYMBOLIZER_SUPPLEMENT_DEBUG, value);
+	case 'A':
+		return add_supplement(cli, SYMBOLIZER_SUPPLEMENT_ALT, value);
+	case 'S':
+		return add_supplement(cli, SYMBOLIZER_SUPPLEMENT_SPLIT, value);
+	case 'm':
+		if (!sys_parse_u64(value, 10, 1, 1 << 20, &cli->memory_mib))
+			return 0;
+		log_error("--memory %s: a number of MiB from 1 on", value);
+		return -EINVAL;
+	case 'd':
+		if (!parse_demangle(value, &cli->demangle))
+			return 0;
+		log_error("--demangle %s: choose full, short or none", value);
+		return -EINVAL;
+	}
+	return -EINVAL;
+}
+
 static int parse(struct cli *cli, int argc, char **argv)
 {
-	int c;
+	int c, r = 0;
 
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, "e:ah", options, NULL)) != -1) {
+	while (!r && (c = getopt_long(argc, argv, "e:ah", options, NULL)) != -1) {
 		switch (c) {
-		case 'e':
-			cli->path = optarg;
-			break;
 		case 'o':
 			cli->space = SYMBOLIZER_FILE_OFFSET;
 			break;
@@ -81,24 +128,24 @@ static int parse(struct cli *cli, int argc, char **argv)
 		case 'n':
 			cli->no_inlines = true;
 			break;
+		case 's':
+			cli->stats = true;
+			break;
 		case 'h':
 			return CLI_E_HELP;
-		case 'd':
-			if (!parse_demangle(optarg, &cli->demangle))
-				break;
-			log_error("--demangle %s: choose full, short or none", optarg);
-			return -EINVAL;
-		default:
+		case '?':
 			log_error("unknown option or missing value: %s (see --help)",
 				  argv[optind - 1]);
 			return -EINVAL;
+		default:
+			r = parse_value(cli, c, optarg);
 		}
 	}
-	if (!cli->path) {
+	if (!r && !cli->path) {
 		log_error("which file? (-e FILE; see --help)");
 		return -EINVAL;
 	}
-	return 0;
+	return r;
 }
 
 static void print_answer(const struct cli *cli, uint64_t address,
@@ -211,12 +258,96 @@ static int from_stdin(const struct cli *cli, struct symbolizer_file *file)
 	}
 }
 
-int cli_main(int argc, char **argv)
+/* The file, with its descriptor and its supplements' for as long as it lives. */
+struct opened {
+	struct symbolizer_file *file;
+	int fd, debug_fd;
+};
+#define OPENED_NULL ((struct opened) { .fd = -1, .debug_fd = -1 })
+
+static void opened_deinit(struct opened *o)
 {
-	struct cli cli = { .space = SYMBOLIZER_VADDR };
-	_cleanup_(symbolizer_file_freep) struct symbolizer_file *file = NULL;
+	symbolizer_file_free(o->file);
+	if (o->fd >= 0)
+		close(o->fd);
+	if (o->debug_fd >= 0)
+		close(o->debug_fd);
+}
+DEFINE_CLEANUP_EMBEDDED(struct opened, opened_deinit)
+
+static int open_path(const char *path, int *ret)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0) {
+		log_error("cannot open %s: %s", path, err_str(err_last()));
+		return -1;
+	}
+	*ret = fd;
+	return 0;
+}
+
+static int add_to_file(struct opened *o, const struct supplement *s)
+{
 	_cleanup_(closep) int fd = -1;
 	struct err err = ERR_NULL;
+	int r = open_path(s->path, &fd);
+
+	if (r)
+		return r;
+	r = symbolizer_file_set_supplement(o->file, s->kind, fd, &err);
+	if (r)
+		log_error("%s: %s", s->path, r < 0 ? err_str(r) : err.text);
+	else if (s->kind == SYMBOLIZER_SUPPLEMENT_DEBUG)
+		o->debug_fd = TAKE_FD(fd);
+	return r;
+}
+
+static int open_all(const struct cli *cli, struct opened *o)
+{
+	struct err err = ERR_NULL;
+	int r = open_path(cli->path, &o->fd);
+
+	if (r)
+		return r;
+	r = symbolizer_file_new(&o->file, o->fd, &err);
+	if (r) {
+		log_error("%s: %s", cli->path, r < 0 && !err.text[0] ? err_str(r) : err.text);
+		return -1;
+	}
+	symbolizer_file_set_demangle(o->file, cli->demangle);
+	if (cli->memory_mib)
+		symbolizer_file_set_memory(o->file, cli->memory_mib << 20);
+	for (size_t i = 0; i < cli->nr_supplements && !r; i++)
+		r = add_to_file(o, &cli->supplements[i]);
+	return r;
+}
+
+static void print_stats(struct symbolizer_file *file)
+{
+	static const char *const kinds[] = { "debug", "alt", "split" };
+	struct symbolizer_stats stats;
+	struct symbolizer_want want;
+	size_t it = 0;
+
+	symbolizer_file_stats(file, &stats);
+	log_info("memory %zu KiB of %zu, peak %zu KiB; units read %" PRIu64 ", evicted %" PRIu64,
+		 stats.memory_used >> 10, stats.memory_max >> 10, stats.memory_peak >> 10,
+		 stats.units_read, stats.units_evicted);
+	log_info("answers without inlines %" PRIu64 ", without lines %" PRIu64
+		 ", without functions %" PRIu64 "; sections refused %u",
+		 stats.less_inlines, stats.less_lines, stats.less_functions,
+		 stats.sections_refused);
+	while (symbolizer_file_next_want(file, &it, &want))
+		log_info("missing: --%s %s%s%s", kinds[want.kind],
+			 *want.path == '/' ? "" : want.directory,
+			 *want.path != '/' && *want.directory ? "/" : "", want.path);
+}
+
+int cli_main(int argc, char **argv)
+{
+	static struct cli cli = { .space = SYMBOLIZER_VADDR };
+	_cleanup_(opened_deinitp) struct opened opened = OPENED_NULL;
 	int r;
 
 	if ((argc == 3 || argc == 4) && !strcmp(argv[1], "--unwind"))
@@ -226,20 +357,13 @@ int cli_main(int argc, char **argv)
 		fputs(help, stdout);
 	if (r)
 		return r < 0 ? EXIT_USAGE : 0;
-	fd = open(cli.path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0) {
-		log_error("cannot open %s: %s", cli.path, err_str(err_last()));
+	if (open_all(&cli, &opened))
 		return 1;
-	}
-	r = symbolizer_file_new(&file, fd, &err);
-	if (r) {
-		log_error("%s: %s", cli.path, r < 0 && !err.text[0] ? err_str(r) : err.text);
-		return 1;
-	}
-	symbolizer_file_set_demangle(file, cli.demangle);
 	if (optind < argc)
-		r = from_arguments(&cli, file, argv + optind, (size_t)(argc - optind));
+		r = from_arguments(&cli, opened.file, argv + optind, (size_t)(argc - optind));
 	else
-		r = from_stdin(&cli, file);
+		r = from_stdin(&cli, opened.file);
+	if (cli.stats)
+		print_stats(opened.file);
 	return r < 0 ? 1 : 0;
 }

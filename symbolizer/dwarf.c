@@ -2,12 +2,14 @@
 #include "symbolizer/dwarf.h"
 #include "symbolizer/dwarf_find.h"
 #include "symbolizer/dwarf_names.h"
+#include "symbolizer/dwarf_split.h"
 
 #include <errno.h>
 #include <gelf.h>
 #include <limits.h>
 
 #define OVERLAPS_MAX 16 /* units tried for one address */
+#define WANTS_MAX 256 /* split units that are asked for at a time */
 
 struct dwarf_index {
 	struct mem *mem;
@@ -16,6 +18,10 @@ struct dwarf_index {
 	struct dwarf_units units;
 	struct dwarf_names names;
 	bool find_failed; /* not enough memory to know all units */
+	struct dwarf_file alt; /* dwz's shared file, once it is given */
+	struct dwarf_splits splits;
+	uint64_t wants[WANTS_MAX]; /* units whose other half is not here */
+	size_t nr_wants;
 };
 
 int dwarf_index_new(struct dwarf_index **ret, int fd, Elf *elf, struct mem *mem, size_t soft_max)
@@ -30,6 +36,8 @@ int dwarf_index_new(struct dwarf_index **ret, int fd, Elf *elf, struct mem *mem,
 	d->mem = d->find.mem = mem;
 	dwarf_units_init(&d->units, mem, soft_max);
 	r = dwarf_names_init(&d->names, mem);
+	if (!r)
+		r = dwarf_splits_init(&d->splits, mem);
 	if (!r)
 		r = image_new(&d->file.image, fd, elf, false, mem);
 	if (r)
@@ -54,8 +62,11 @@ struct dwarf_index *dwarf_index_free(struct dwarf_index *d)
 	dwarf_units_deinit(&d->units);
 	dwarf_names_deinit(&d->names);
 	dwarf_find_deinit(&d->find);
+	dwarf_splits_deinit(&d->splits);
 	dwarf_file_deinit(&d->file, mem);
+	dwarf_file_deinit(&d->alt, mem);
 	image_free(d->file.image);
+	image_free(d->alt.image);
 	mem_free(mem, d, sizeof(*d));
 	return NULL;
 }
@@ -84,6 +95,12 @@ static const struct dwarf_name *name_of(struct dwarf_index *d, struct dwarf_entr
 	if (!node->name)
 		node->name = dwarf_names_get(&d->names, &d->units, e, &node->origin);
 	return node->name;
+}
+
+/* Where the unit's functions are described: in its other half, if that is there. */
+static struct dwarf_entry *described_by(struct dwarf_entry *e)
+{
+	return e->split ? e->split : e;
 }
 
 /* The chain of frames from a node outwards; the innermost executes the query's line. */
@@ -157,6 +174,7 @@ static int answer(struct dwarf_index *d, struct dwarf_entry *e, const struct dwa
 	int r;
 
 	set_line(d, e, scanned, q);
+	e = described_by(e);
 	function = find_function(d, e, q);
 	if (!function)
 		return 0;
@@ -193,19 +211,42 @@ static struct dwarf_place *scan_lines(struct dwarf_index *d, struct dwarf_entry 
 	return places;
 }
 
+static void add_want(struct dwarf_index *d, uint64_t unit)
+{
+	for (size_t i = 0; i < d->nr_wants; i++) {
+		if (d->wants[i] == unit)
+			return;
+	}
+	if (d->nr_wants < WANTS_MAX) /* the rest is asked for when these are there */
+		d->wants[d->nr_wants++] = unit;
+}
+
+static void find_other_half(struct dwarf_index *d, struct dwarf_entry *e)
+{
+	struct dwarf_split split;
+
+	if (!e->unit.is_skeleton || e->split)
+		return;
+	if (dwarf_splits_find(&d->splits, e->unit.dwo_id, &split))
+		dwarf_units_get(&d->units, split.file, split.info, &split, &e->unit, &e->split);
+	else
+		add_want(d, e->unit.header.offset);
+}
+
 /* Queries of one unit, ascending. */
 static int answer_unit(struct dwarf_index *d, struct dwarf_query *queries, size_t nr,
 		       struct result *result)
 {
 	struct dwarf_place *places = NULL;
 	struct dwarf_entry *e;
-	int r = dwarf_units_get(&d->units, &d->file, queries[0].unit, NULL, &e);
+	int r = dwarf_units_get(&d->units, &d->file, queries[0].unit, NULL, NULL, &e);
 	bool no_lines;
 
 	for (size_t i = 0; r == -ENOMEM && i < nr; i++)
 		queries[i].less |= SYMBOLIZER_LESS_FUNCTIONS;
 	if (r)
 		return 0;
+	find_other_half(d, e);
 	no_lines = !dwarf_units_lines(&d->units, e) && e->have_program == DWARF_HAVE;
 	if (no_lines)
 		places = scan_lines(d, e, queries, nr);
@@ -299,6 +340,88 @@ int dwarf_index_answer(struct dwarf_index *d, struct dwarf_query *queries, size_
 	}
 	d->find_failed = r;
 	return r ? 0 : all_rounds(d, queries, nr, result);
+}
+
+/* What was read may read otherwise now. */
+static void forget(struct dwarf_index *d)
+{
+	dwarf_units_drop(&d->units);
+	dwarf_names_drop(&d->names);
+	d->nr_wants = 0;
+}
+
+int dwarf_index_add_alt(struct dwarf_index *d, int fd, Elf *elf)
+{
+	int r = d->alt.image ? -EEXIST : image_new(&d->alt.image, fd, elf, false, d->mem);
+
+	if (r)
+		return r;
+	d->file.alt = &d->alt;
+	forget(d);
+	return 0;
+}
+
+ssize_t dwarf_index_add_split(struct dwarf_index *d, int fd, Elf *elf)
+{
+	struct image *image;
+	ssize_t r = image_new(&image, fd, elf, true, d->mem);
+
+	if (!r)
+		r = dwarf_splits_add(&d->splits, image);
+	if (r > 0)
+		forget(d);
+	return r;
+}
+
+bool dwarf_index_has_alt(const struct dwarf_index *d)
+{
+	return d->alt.image;
+}
+
+/* "name\0build ID", to the end of the section. */
+static bool want_alt(struct dwarf_index *d, struct symbolizer_want *ret)
+{
+	struct section section = image_section(d->file.image, IMAGE_ALTLINK);
+	struct reader r = reader_of(section.data, section.size);
+	struct symbolizer_want want = { .kind = SYMBOLIZER_SUPPLEMENT_ALT, .directory = "" };
+
+	image_touch(d->file.image, section.data, section.size);
+	want.path = reader_cstr(&r);
+	want.id_len = (uint32_t)reader_left(&r);
+	if (r.failed || !want.id_len || want.id_len > sizeof(want.id))
+		return false;
+	memcpy(want.id, reader_bytes(&r, want.id_len), want.id_len);
+	*ret = want;
+	return true;
+}
+
+static bool want_split(struct dwarf_index *d, uint64_t unit, struct symbolizer_want *ret)
+{
+	struct dwarf_entry *e;
+	const char *path, *directory;
+
+	if (dwarf_units_get(&d->units, &d->file, unit, NULL, NULL, &e))
+		return false;
+	path = dwarf_unit_string(&e->unit, &e->unit.dwo_name);
+	directory = dwarf_unit_string(&e->unit, &e->unit.comp_dir);
+	*ret = (struct symbolizer_want) { .kind = SYMBOLIZER_SUPPLEMENT_SPLIT,
+					  .path = path,
+					  .directory = directory ? directory : "",
+					  .dwo_id = e->unit.dwo_id };
+	dwarf_units_put(e);
+	return path;
+}
+
+bool dwarf_index_want(struct dwarf_index *d, size_t *it, struct symbolizer_want *ret)
+{
+	bool found = false;
+
+	if (!*it && !d->file.alt)
+		found = want_alt(d, ret);
+	++*it;
+	while (!found && *it - 1 < d->nr_wants)
+		found = want_split(d, d->wants[(*it)++ - 1], ret);
+	return found;
 }
 
 void dwarf_index_stats(const struct dwarf_index *d, struct symbolizer_stats *ret)

@@ -44,6 +44,18 @@ struct dwarf_query {
 int dwarf_index_answer(struct dwarf_index *d, struct dwarf_query *queries, size_t nr,
 		       enum symbolizer_demangle how, struct result *result);
 
+/*
+ * Other files that belong to it: dwz's shared one, .dwo files or a .dwp. fd and elf may go afterwards. Units that were
+ * read are forgotten, and with them the strings of the answers before. add_split returns how many units came with it,
+ * 0 for none that anybody misses.
+ */
+int dwarf_index_add_alt(struct dwarf_index *d, int fd, Elf *elf);
+ssize_t dwarf_index_add_split(struct dwarf_index *d, int fd, Elf *elf);
+bool dwarf_index_has_alt(const struct dwarf_index *d);
+
+/* The files that answers so far would have been better with. Start with *it = 0; false at the end. */
+bool dwarf_index_want(struct dwarf_index *d, size_t *it, struct symbolizer_want *ret);
+
 void dwarf_index_stats(const struct dwarf_index *d, struct symbolizer_stats *ret);
 
 #endif

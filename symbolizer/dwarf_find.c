@@ -136,7 +136,7 @@ int dwarf_find_completely(struct dwarf_find *find, struct dwarf_file *file, stru
 	for (size_t i = 0; i < file->nr && !r; i++) {
 		struct dwarf_unit unit;
 
-		r = dwarf_unit_init(&unit, file, file->units[i], NULL, mem);
+		r = dwarf_unit_init(&unit, file, file->units[i], NULL, NULL, mem);
 		if (r == -EBADMSG || r == -ENOSPC) { /* its neighbours may be better */
 			r = 0;
 			continue;

@@ -9,14 +9,14 @@
 
 int dwarf_program_read(struct dwarf_program *ret, const struct dwarf_unit *unit)
 {
-	struct section section = image_section(unit->code->image, IMAGE_LINE);
+	struct section section = image_section(unit->line_file->image, IMAGE_LINE);
 	struct reader r = reader_from(section.data, section.size, unit->line.u), body, header;
 	struct dwarf_program p = { .unit = unit, .max_operations = 1 };
 	uint64_t header_length;
 
 	if (!section.data || (unit->line.kind != DWARF_OFFSET && unit->line.kind != DWARF_NUMBER))
 		return -ENOENT;
-	image_touch(unit->code->image, r.at, 4096);
+	image_touch(unit->line_file->image, r.at, 4096);
 	body = dwarf_read_length(&r, &p.format.offset_size);
 	p.format.version = reader_u16(&body);
 	p.format.address_size = unit->header.format.address_size;
@@ -259,7 +259,7 @@ static void run_program(struct run *run)
 		uint8_t opcode;
 
 		if (__builtin_expect(run->r.at >= touched, 0)) {
-			image_touch(p->unit->code->image, run->r.at, TOUCH_STEP);
+			image_touch(p->unit->line_file->image, run->r.at, TOUCH_STEP);
 			touched = run->r.at + TOUCH_STEP;
 		}
 		opcode = reader_u8(&run->r);

@@ -78,7 +78,8 @@ static const char *read_entry(struct reader *r, const struct dwarf_program *prog
 			dwarf_read(r, (uint32_t)f->formats[i].form, 0, &program->format);
 
 		if (f->formats[i].content == DW_LNCT_path)
-			name = dwarf_unit_string(program->unit, &value);
+			name = dwarf_unit_string_of(program->unit, program->unit->line_file,
+						    &value);
 		else if (f->formats[i].content == DW_LNCT_directory_index)
 			*ret_directory = value.u;
 	}
@@ -122,7 +123,7 @@ int dwarf_paths_init(struct dwarf_paths *paths, const struct dwarf_program *prog
 	struct reader r = program->tables;
 	int rc;
 
-	image_touch(program->unit->code->image, r.at, reader_left(&r));
+	image_touch(program->unit->line_file->image, r.at, reader_left(&r));
 	rc = program->format.version >= 5 ? read_5(&p, program, &r) : read_4(&p, &r);
 	if (rc == -ENOMEM) {
 		dwarf_paths_deinit(&p);

@@ -94,18 +94,19 @@ static void set_root_attr(struct dwarf_unit *unit, uint16_t name, const struct d
 	}
 }
 
-/* In a .dwo the tables begin behind their headers, and nobody says so. */
-static void set_implied_bases(struct dwarf_unit *unit)
+/* In a .dwo the tables begin behind their headers, and nobody says so; in a package, behind those of others. */
+static void set_implied_bases(struct dwarf_unit *unit, const struct dwarf_split *split)
 {
+	bool is5 = unit->header.format.version >= 5;
 	uint32_t length_size = unit->header.format.offset_size == 8 ? 12 : 4;
 
-	if (!unit->file->dwo || unit->header.format.version < 5)
+	if (!unit->file->dwo)
 		return;
-	unit->str_offsets_base = length_size + 4;
-	unit->rnglists_base = length_size + 8;
+	unit->str_offsets_base = (is5 ? length_size + 4 : 0) + (split ? split->str_offsets : 0);
+	unit->rnglists_base = (is5 ? length_size + 8 : 0) + (split ? split->rnglists : 0);
 }
 
-static int read_root(struct dwarf_unit *unit)
+static int read_root(struct dwarf_unit *unit, const struct dwarf_split *split)
 {
 	struct reader r = dwarf_unit_reader(unit, unit->header.first);
 	const struct dwarf_abbrev *a;
@@ -114,7 +115,7 @@ static int read_root(struct dwarf_unit *unit)
 	a = dwarf_abbrev_find(&unit->abbrevs, reader_uleb(&r));
 	if (!a)
 		return -EBADMSG;
-	set_implied_bases(unit);
+	set_implied_bases(unit, split);
 	unit->tag = a->tag;
 	unit->dwo_id = unit->header.dwo_id;
 	for (uint32_t i = 0; i < a->nr_attrs; i++) {
@@ -129,40 +130,52 @@ static int read_root(struct dwarf_unit *unit)
 	return r.failed ? -EBADMSG : 0;
 }
 
-/* A split unit knows neither its addresses nor its lines: its skeleton does. */
-static void take_from_skeleton(struct dwarf_unit *unit, const struct dwarf_unit *skeleton)
+/* A split unit does not know its addresses: its skeleton does. Its files it may know itself. */
+static void take_from_skeleton(struct dwarf_unit *unit, const struct dwarf_split *split,
+			       const struct dwarf_unit *skeleton)
 {
 	unit->code = skeleton->file;
 	unit->addr_base = skeleton->addr_base;
 	unit->gnu_ranges_base = skeleton->gnu_ranges_base;
 	unit->pc = skeleton->pc;
-	unit->line = skeleton->line;
-	unit->comp_dir = skeleton->comp_dir;
+	if (!unit->comp_dir.kind)
+		unit->comp_dir = (struct dwarf_value) {
+			.kind = DWARF_STRING, .s = dwarf_unit_string(skeleton, &skeleton->comp_dir)
+		};
 	unit->low_pc = skeleton->low_pc;
 	unit->is_skeleton = false;
+	if (unit->line.kind && image_has(unit->file->image, IMAGE_LINE)) {
+		unit->line.u += split->line;
+		return;
+	}
+	unit->line = skeleton->line;
+	unit->line_file = skeleton->file;
 }
 
 int dwarf_unit_init(struct dwarf_unit *unit, struct dwarf_file *file, uint64_t offset,
-		    const struct dwarf_unit *skeleton, struct mem *mem)
+		    const struct dwarf_split *split, const struct dwarf_unit *skeleton,
+		    struct mem *mem)
 {
 	struct section info = image_section(file->image, IMAGE_INFO);
 	struct section abbrev = image_section(file->image, IMAGE_ABBREV);
 	struct reader r = reader_from(info.data, info.size, offset), abbrevs;
-	struct dwarf_unit u = { .file = file, .code = file, .data = r.at };
+	struct dwarf_unit u = { .file = file, .code = file, .line_file = file, .data = r.at };
 	int rc;
 
 	image_touch(file->image, r.at, 64);
 	rc = dwarf_header_read(&r, offset, &u.header);
 	if (rc)
 		return rc;
+	if (split)
+		u.header.abbrev_offset += split->abbrev;
 	abbrevs = reader_from(abbrev.data, abbrev.size, u.header.abbrev_offset);
 	image_touch(file->image, abbrevs.at, 4096);
 	rc = dwarf_abbrevs_init(&u.abbrevs, abbrevs, &u.header.format, mem);
 	if (rc)
 		return rc;
-	rc = read_root(&u);
-	if (!rc && skeleton)
-		take_from_skeleton(&u, skeleton);
+	rc = read_root(&u, split);
+	if (!rc && split && skeleton)
+		take_from_skeleton(&u, split, skeleton);
 	else if (!rc)
 		dwarf_unit_address(&u, &u.pc.low, &u.low_pc);
 	if (rc)
@@ -204,15 +217,21 @@ static bool table_entry(struct dwarf_file *file, enum image_section which, uint6
 
 const char *dwarf_unit_string(const struct dwarf_unit *unit, const struct dwarf_value *value)
 {
+	return dwarf_unit_string_of(unit, unit->file, value);
+}
+
+const char *dwarf_unit_string_of(const struct dwarf_unit *unit, struct dwarf_file *file,
+				 const struct dwarf_value *value)
+{
 	uint64_t offset;
 
 	switch (value->kind) {
 	case DWARF_STRING:
 		return value->s;
 	case DWARF_STRING_STR:
-		return string_at(unit->file, IMAGE_STR, value->u);
+		return string_at(file, IMAGE_STR, value->u);
 	case DWARF_STRING_LINE_STR:
-		return string_at(unit->file, IMAGE_LINE_STR, value->u);
+		return string_at(file, IMAGE_LINE_STR, value->u);
 	case DWARF_STRING_ALT:
 		return unit->file->alt ? string_at(unit->file->alt, IMAGE_STR, value->u) : NULL;
 	case DWARF_STRING_INDEX:

@@ -12,6 +12,7 @@
 struct dwarf_file {
 	struct image *image;
 	struct dwarf_file *alt; /* NULL: none was given */
+	struct dwarf_file *next; /* of a list of split ones */
 	bool dwo; /* .dwo sections: bases are implied */
 	uint64_t *units; /* where each unit begins, ascending; once listed */
 	size_t nr, size;
@@ -21,6 +22,12 @@ struct dwarf_file {
 /* Finds where each unit begins; 0 or -ENOMEM. */
 int dwarf_file_list(struct dwarf_file *file, struct mem *mem);
 void dwarf_file_deinit(struct dwarf_file *file, struct mem *mem);
+
+/* Where the other half of a split unit is; the offsets of its parts in a package's sections. */
+struct dwarf_split {
+	struct dwarf_file *file;
+	uint64_t info, abbrev, line, str_offsets, rnglists;
+};
 
 struct dwarf_header {
 	struct dwarf_format format;
@@ -43,8 +50,8 @@ struct dwarf_pc {
 struct dwarf_unit {
 	struct dwarf_header header;
 	struct dwarf_file *file; /* whose .debug_info it is in */
-	struct dwarf_file *
-		code; /* whose .debug_addr and .debug_line it uses: another one for split units only */
+	struct dwarf_file *code; /* whose .debug_addr: another one for split units only */
+	struct dwarf_file *line_file; /* whose .debug_line */
 	struct dwarf_abbrevs abbrevs;
 	const uint8_t *data; /* of header.size bytes */
 
@@ -59,11 +66,12 @@ struct dwarf_unit {
 };
 
 /*
- * Reads the unit at offset. skeleton: for a split unit, the unit in the executable that it belongs to, else NULL.
- * Returns 0, -EBADMSG, -ENOSPC or -ENOMEM.
+ * Reads the unit at offset. For a split unit: split, and skeleton, the unit in the executable that it belongs to; else
+ * NULL. Returns 0, -EBADMSG, -ENOSPC or -ENOMEM.
  */
 int dwarf_unit_init(struct dwarf_unit *unit, struct dwarf_file *file, uint64_t offset,
-		    const struct dwarf_unit *skeleton, struct mem *mem);
+		    const struct dwarf_split *split, const struct dwarf_unit *skeleton,
+		    struct mem *mem);
 void dwarf_unit_deinit(struct dwarf_unit *unit);
 
 /* Its bytes, from at on. */
@@ -77,6 +85,10 @@ static inline uint64_t dwarf_unit_at(const struct dwarf_unit *unit, const struct
 
 /* The string of a value, within its section; NULL if there is none. */
 const char *dwarf_unit_string(const struct dwarf_unit *unit, const struct dwarf_value *value);
+
+/* As above, of a value that is written in another file of the unit. */
+const char *dwarf_unit_string_of(const struct dwarf_unit *unit, struct dwarf_file *file,
+				 const struct dwarf_value *value);
 
 /* The address of a value; false if there is none. */
 bool dwarf_unit_address(const struct dwarf_unit *unit, const struct dwarf_value *value,

@@ -90,14 +90,15 @@ void dwarf_units_deinit(struct dwarf_units *units)
 }
 
 static int read_entry(struct dwarf_units *units, struct dwarf_file *file, uint64_t offset,
-		      const struct dwarf_unit *skeleton, struct dwarf_entry **ret)
+		      const struct dwarf_split *split, const struct dwarf_unit *skeleton,
+		      struct dwarf_entry **ret)
 {
 	struct dwarf_entry *e = mem_zalloc(units->mem, sizeof(*e));
 	int r;
 
 	if (!e)
 		return -ENOMEM;
-	r = dwarf_unit_init(&e->unit, file, offset, skeleton, units->mem);
+	r = dwarf_unit_init(&e->unit, file, offset, split, skeleton, units->mem);
 	if (r) {
 		mem_free(units->mem, e, sizeof(*e));
 		return r;
@@ -107,7 +108,8 @@ static int read_entry(struct dwarf_units *units, struct dwarf_file *file, uint64
 }
 
 int dwarf_units_get(struct dwarf_units *units, struct dwarf_file *file, uint64_t offset,
-		    const struct dwarf_unit *skeleton, struct dwarf_entry **ret)
+		    const struct dwarf_split *split, const struct dwarf_unit *skeleton,
+		    struct dwarf_entry **ret)
 {
 	struct dwarf_entry **bucket = bucket_of(units, file, offset), *e = *bucket;
 	int r = 0;
@@ -118,10 +120,10 @@ int dwarf_units_get(struct dwarf_units *units, struct dwarf_file *file, uint64_t
 		unlink_entry(units, e);
 	} else {
 		shrink(units, units->soft_max);
-		r = read_entry(units, file, offset, skeleton, &e);
+		r = read_entry(units, file, offset, split, skeleton, &e);
 		if (r == -ENOMEM) {
 			dwarf_units_drop(units);
-			r = read_entry(units, file, offset, skeleton, &e);
+			r = read_entry(units, file, offset, split, skeleton, &e);
 		}
 		if (r)
 			return r;
@@ -276,5 +278,5 @@ int dwarf_units_around(struct dwarf_units *units, const struct dwarf_ref *ref,
 	}
 	if (!lo)
 		return -EBADMSG;
-	return dwarf_units_get(units, ref->file, file->units[lo - 1], NULL, ret);
+	return dwarf_units_get(units, ref->file, file->units[lo - 1], NULL, NULL, ret);
 }

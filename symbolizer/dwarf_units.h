@@ -19,7 +19,8 @@ struct dwarf_entry {
 	struct dwarf_paths paths;
 	enum dwarf_have have_functions, have_lines, have_program, have_paths;
 	bool everything; /* functions within functions were looked for as well */
-	struct dwarf_entry *split; /* the other half of a skeleton, in its list, pinned by it */
+	struct dwarf_entry
+		*split; /* the other half of a skeleton, pinned by it; NULL: not there (yet) */
 
 	uint32_t pins;
 	struct dwarf_entry *next; /* of its bucket */
@@ -43,11 +44,12 @@ void dwarf_units_deinit(struct dwarf_units *units);
 void dwarf_units_drop(struct dwarf_units *units);
 
 /*
- * The unit that begins at offset of file's .debug_info, pinned; to be given back with dwarf_units_put(). skeleton as in
- * dwarf_unit_init(). Returns 0, -EBADMSG, -ENOSPC, -ENOMEM.
+ * The unit that begins at offset of file's .debug_info, pinned; to be given back with dwarf_units_put(). split and
+ * skeleton as in dwarf_unit_init(). Returns 0, -EBADMSG, -ENOSPC, -ENOMEM.
  */
 int dwarf_units_get(struct dwarf_units *units, struct dwarf_file *file, uint64_t offset,
-		    const struct dwarf_unit *skeleton, struct dwarf_entry **ret);
+		    const struct dwarf_split *split, const struct dwarf_unit *skeleton,
+		    struct dwarf_entry **ret);
 void dwarf_units_put(struct dwarf_entry *entry);
 
 /* Each reads a table of the unit unless it is there. False: it cannot be had. */

@@ -12,8 +12,8 @@
 	(20u << 20) /* of debug information that is kept because it may be asked for again */
 
 struct symbolizer_file {
-	int fd;
-	Elf *elf;
+	int fd, debug_fd;
+	Elf *elf, *debug; /* the file, and its separate debug file */
 	struct symtab *symtab;
 	struct dwarf_index *dwarf;
 	struct gopclntab *go;
@@ -26,9 +26,28 @@ struct symbolizer_file {
 	bool tables_tried, no_dwarf;
 };
 
+/* A file truncated while it is mapped gives SIGBUS, which the supervisor knows how to read. */
+static int open_elf(int fd, Elf **ret, struct err *err)
+{
+	Elf *elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
+
+	if (!elf) {
+		err_set(err, 0, "libelf: %s", elf_errmsg(-1));
+		return SYMBOLIZER_E_BROKEN;
+	}
+	if (elf_kind(elf) != ELF_K_ELF) {
+		elf_end(elf);
+		err_set(err, 0, "not an ELF file");
+		return SYMBOLIZER_E_NOT_ELF;
+	}
+	*ret = elf;
+	return 0;
+}
+
 int symbolizer_file_new(struct symbolizer_file **ret, int fd, struct err *err)
 {
 	_cleanup_(symbolizer_file_freep) struct symbolizer_file *file = calloc(1, sizeof(*file));
+	int r;
 
 	if (!file)
 		return -ENOMEM;
@@ -36,16 +55,9 @@ int symbolizer_file_new(struct symbolizer_file **ret, int fd, struct err *err)
 	file->mem.max = SYMBOLIZER_MEMORY_DEFAULT;
 	if (elf_version(EV_CURRENT) == EV_NONE)
 		return err_set(err, -EINVAL, "libelf: %s", elf_errmsg(-1));
-	/* A file truncated while it is mapped gives SIGBUS, which the supervisor knows how to read. */
-	file->elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
-	if (!file->elf) {
-		err_set(err, 0, "libelf: %s", elf_errmsg(-1));
-		return SYMBOLIZER_E_BROKEN;
-	}
-	if (elf_kind(file->elf) != ELF_K_ELF) {
-		err_set(err, 0, "not an ELF file");
-		return SYMBOLIZER_E_NOT_ELF;
-	}
+	r = open_elf(fd, &file->elf, err);
+	if (r)
+		return r;
 	elf_read_identity(file->elf, &file->identity);
 	file->nr_segments = elf_read_segments(file->elf, file->segments, SEGMENTS_MAX);
 	*ret = TAKE_PTR(file);
@@ -59,6 +71,7 @@ struct symbolizer_file *symbolizer_file_free(struct symbolizer_file *file)
 	gopclntab_free(file->go);
 	dwarf_index_free(file->dwarf);
 	symtab_free(file->symtab);
+	elf_end(file->debug);
 	elf_end(file->elf);
 	free(file);
 	return NULL;
@@ -100,11 +113,80 @@ static int read_tables(struct symbolizer_file *file)
 	r = gopclntab_new(&file->go, file->elf, file->segments, file->nr_segments);
 	if (r)
 		return r;
-	r = dwarf_index_new(&file->dwarf, file->fd, file->elf, &file->mem,
+	r = dwarf_index_new(&file->dwarf, file->debug ? file->debug_fd : file->fd,
+			    file->debug ? file->debug : file->elf, &file->mem,
 			    MIN(file->mem.max / 2, (size_t)TABLES_MAX));
 	file->no_dwarf =
 		r == -ENOMEM; /* there is less to say about each address, and each says so */
 	return file->no_dwarf ? 0 : r;
+}
+
+static bool same_id(const struct symbolizer_identity *a, const uint8_t *id, uint32_t len)
+{
+	return a->build_id_kind == SYMBOLIZER_BUILD_ID_GNU && a->build_id_len == len &&
+	       !memcmp(a->build_id, id, len);
+}
+
+static int set_debug(struct symbolizer_file *file, int fd, Elf **elf)
+{
+	struct symbolizer_identity identity;
+
+	elf_read_identity(*elf, &identity);
+	if (file->debug || file->identity.build_id_kind != SYMBOLIZER_BUILD_ID_GNU ||
+	    !same_id(&identity, file->identity.build_id, file->identity.build_id_len))
+		return SYMBOLIZER_E_UNWANTED;
+	file->dwarf = dwarf_index_free(file->dwarf);
+	file->symtab = symtab_free(file->symtab);
+	file->tables_tried = false;
+	file->debug = TAKE_PTR(*elf);
+	file->debug_fd = fd;
+	return 0;
+}
+
+static int set_alt(struct symbolizer_file *file, int fd, Elf *elf)
+{
+	struct symbolizer_identity identity;
+	struct symbolizer_want want;
+	size_t it = 0;
+
+	elf_read_identity(elf, &identity);
+	if (!file->dwarf || !dwarf_index_want(file->dwarf, &it, &want) ||
+	    want.kind != SYMBOLIZER_SUPPLEMENT_ALT || !same_id(&identity, want.id, want.id_len))
+		return SYMBOLIZER_E_UNWANTED;
+	return dwarf_index_add_alt(file->dwarf, fd, elf);
+}
+
+static int set_split(struct symbolizer_file *file, int fd, Elf *elf)
+{
+	ssize_t n = file->dwarf ? dwarf_index_add_split(file->dwarf, fd, elf) : 0;
+
+	return n > 0 ? 0 : n < 0 ? (int)n : SYMBOLIZER_E_UNWANTED;
+}
+
+int symbolizer_file_set_supplement(struct symbolizer_file *file, enum symbolizer_supplement kind,
+				   int fd, struct err *err)
+{
+	Elf *elf = NULL;
+	int r = open_elf(fd, &elf, err);
+
+	if (!r && kind == SYMBOLIZER_SUPPLEMENT_DEBUG)
+		r = set_debug(file, fd, &elf);
+	else if (!r)
+		r = read_tables(file);
+	if (!r && kind == SYMBOLIZER_SUPPLEMENT_ALT)
+		r = set_alt(file, fd, elf);
+	else if (!r && kind == SYMBOLIZER_SUPPLEMENT_SPLIT)
+		r = set_split(file, fd, elf);
+	if (r == SYMBOLIZER_E_UNWANTED)
+		err_set(err, 0, "it does not belong to the file");
+	elf_end(elf);
+	return r;
+}
+
+bool symbolizer_file_next_want(struct symbolizer_file *file, size_t *it,
+			       struct symbolizer_want *ret)
+{
+	return file->dwarf && dwarf_index_want(file->dwarf, it, ret);
 }
 
 /* A symbol's name, and the line when there is one: assembly has lines and no functions. */
@@ -114,7 +196,7 @@ static int name_by_symbol(struct symbolizer_file *file, const struct dwarf_query
 	_cleanup_(freep) char *demangled = NULL;
 	struct symbolizer_frame frame = { .file = q->file, .line = q->line, .column = q->column };
 	const char *name;
-	int r = file->symtab ? 0 : symtab_new(&file->symtab, file->elf);
+	int r = file->symtab ? 0 : symtab_new(&file->symtab, file->debug ? file->debug : file->elf);
 
 	if (r)
 		return r;

@@ -32,7 +32,7 @@ struct image {
 	struct packed_section sections[IMAGE_NR_SECTIONS];
 };
 
-static const char *const names[IMAGE_NR_SECTIONS] = {
+static const char *const names[IMAGE_ALTLINK] = {
 	[IMAGE_ABBREV] = "abbrev",   [IMAGE_ADDR] = "addr",
 	[IMAGE_ARANGES] = "aranges", [IMAGE_CU_INDEX] = "cu_index",
 	[IMAGE_FRAME] = "frame",     [IMAGE_INFO] = "info",
@@ -47,6 +47,10 @@ static int which(const char *name, bool dwo, bool *ret_gnu_packed)
 	static const char debug[] = ".debug_", zdebug[] = ".zdebug_";
 	const char *rest;
 
+	if (!strcmp(name, ".gnu_debugaltlink")) {
+		*ret_gnu_packed = false;
+		return IMAGE_ALTLINK;
+	}
 	*ret_gnu_packed = !strncmp(name, zdebug, sizeof(zdebug) - 1);
 	if (*ret_gnu_packed)
 		rest = name + sizeof(zdebug) - 1;
@@ -54,7 +58,7 @@ static int which(const char *name, bool dwo, bool *ret_gnu_packed)
 		rest = name + sizeof(debug) - 1;
 	else
 		return -1;
-	for (int i = 0; i < IMAGE_NR_SECTIONS; i++) {
+	for (int i = 0; i < IMAGE_ALTLINK; i++) {
 		size_t len = strlen(names[i]);
 		bool package = i == IMAGE_CU_INDEX; /* a package's index goes without .dwo */
 

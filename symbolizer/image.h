@@ -31,6 +31,7 @@ enum image_section {
 	IMAGE_RNGLISTS,
 	IMAGE_STR,
 	IMAGE_STR_OFFSETS,
+	IMAGE_ALTLINK, /* .gnu_debugaltlink: the name and build ID of dwz's shared file */
 	IMAGE_NR_SECTIONS
 };
 

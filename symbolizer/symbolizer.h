@@ -104,7 +104,7 @@ struct symbolizer_file;
  * Reads the ELF behind fd (kept open by the caller as long as the file lives).
  * Returns 0, SYMBOLIZER_E_NOT_ELF, SYMBOLIZER_E_BROKEN (err says what), or -errno.
  */
-enum { SYMBOLIZER_E_NOT_ELF = 1, SYMBOLIZER_E_BROKEN = 2 };
+enum { SYMBOLIZER_E_NOT_ELF = 1, SYMBOLIZER_E_BROKEN = 2, SYMBOLIZER_E_UNWANTED = 3 };
 int symbolizer_file_new(struct symbolizer_file **ret, int fd, struct err *err);
 struct symbolizer_file *symbolizer_file_free(struct symbolizer_file *file);
 DEFINE_CLEANUP(struct symbolizer_file *, symbolizer_file_free)
@@ -118,6 +118,35 @@ void symbolizer_file_identity(const struct symbolizer_file *file, struct symboli
 #define SYMBOLIZER_MEMORY_DEFAULT (64u << 20)
 #define SYMBOLIZER_MAPPED_MAX (12u << 20)
 void symbolizer_file_set_memory(struct symbolizer_file *file, size_t max);
+
+/* Files that hold a part of this one's debug information. */
+enum symbolizer_supplement {
+	SYMBOLIZER_SUPPLEMENT_DEBUG, /* all of it, and the whole symbol table: a separate debug file */
+	SYMBOLIZER_SUPPLEMENT_ALT, /* what dwz shares between files: .gnu_debugaltlink */
+	SYMBOLIZER_SUPPLEMENT_SPLIT, /* units of split DWARF: a .dwo, or a .dwp with all of them */
+};
+
+/* A file that the answers so far would have been better with. Strings stay until the next question. */
+struct symbolizer_want {
+	enum symbolizer_supplement kind;
+	const char *path; /* as the file says; a hostile string */
+	const char *directory; /* what a relative path of a .dwo counts from; "" */
+	uint32_t id_len;
+	uint8_t id[SYMBOLIZER_BUILD_ID_MAX]; /* build ID that it must have, of ALT */
+	uint64_t dwo_id; /* of SPLIT */
+};
+
+/* Start with *it = 0; false at the end. */
+bool symbolizer_file_next_want(struct symbolizer_file *file, size_t *it,
+			       struct symbolizer_want *ret);
+
+/*
+ * Gives the file one of its supplements; fd stays the caller's, and must stay as long as the file for DEBUG, which has
+ * to come first. Returns 0, SYMBOLIZER_E_NOT_ELF, SYMBOLIZER_E_BROKEN, SYMBOLIZER_E_UNWANTED (its build ID or its units
+ * are not those that this file names, or it has one already), -ENOMEM, -ENOSPC. Strings of answers before are gone.
+ */
+int symbolizer_file_set_supplement(struct symbolizer_file *file, enum symbolizer_supplement kind,
+				   int fd, struct err *err);
 
 struct symbolizer_stats {
 	size_t memory_used, memory_peak, memory_max;
