@@ -160,13 +160,13 @@ static __always_inline void user_stack(struct bpf_perf_event_data *ctx, struct s
 		return;
 	}
 	if (s->head.record.flags & RECORD_IN_KERNEL) {
-		struct pt_regs regs;
+		struct pt_regs *regs = &s->regs;
 
-		if (bpf_probe_read_kernel(&regs, sizeof(regs), (void *)bpf_task_pt_regs(task)))
+		if (bpf_probe_read_kernel(regs, sizeof(*regs), (void *)bpf_task_pt_regs(task)))
 			end_without_stack(s, END_READ_FAULT);
 		else
-			walk_user(s, c, regs_pc(&regs), regs_sp(&regs), regs_fp(&regs),
-				  regs_mode(&regs));
+			walk_user(s, c, regs_pc(regs), regs_sp(regs), regs_fp(regs),
+				  regs_mode(regs));
 		return;
 	}
 	walk_user(s, c, regs_pc(&ctx->regs), regs_sp(&ctx->regs), regs_fp(&ctx->regs),
@@ -314,7 +314,30 @@ struct {
 	struct rec_map map;
 } looked_up = {};
 
-/* Argument 0: a user address of the running process. */
+/* True: that was the answer; false: a race. */
+static __always_inline bool look_up_once(struct scratch *s, u64 address)
+{
+	int result = vma_find(s, s->mm, address);
+	bool file;
+
+	if (result == VMA_NONE)
+		return true;
+	if (result == VMA_RACE)
+		return false;
+	file = vma_identity(s, &s->maps[0]);
+	if (file)
+		vma_name(s, &s->maps[0]);
+	if (!vma_unchanged(s))
+		return false;
+	looked_up.map = s->maps[0];
+	looked_up.map.start = s->vma.start;
+	looked_up.map.end = s->vma.end;
+	looked_up.map.pgoff_bytes = s->vma.pgoff << PAGE_SHIFT;
+	looked_up.found = file ? 1 : 2;
+	return true;
+}
+
+/* Argument 0: a user address of the running process. No loop: 6.1 takes none around a function that calls bpf_loop. */
 SEC("raw_tp")
 int look_up(struct bpf_raw_tracepoint_args *ctx)
 {
@@ -328,29 +351,10 @@ int look_up(struct bpf_raw_tracepoint_args *ctx)
 	if (!s)
 		return 0;
 	s->mm = (u64)BPF_CORE_READ(task, mm);
-	for (u32 i = 0; i < 2; i++) {
-		int result = vma_find(s, s->mm, address);
-		bool file;
-
-		if (result == VMA_NONE)
-			return 0;
-		if (result == VMA_RACE) {
-			looked_up.races++;
-			continue;
-		}
-		file = vma_identity(s, &s->maps[0]);
-		if (file)
-			vma_name(s, &s->maps[0]);
-		if (!vma_unchanged(s)) {
-			looked_up.races++;
-			continue;
-		}
-		looked_up.map = s->maps[0];
-		looked_up.map.start = s->vma.start;
-		looked_up.map.end = s->vma.end;
-		looked_up.map.pgoff_bytes = s->vma.pgoff << PAGE_SHIFT;
-		looked_up.found = file ? 1 : 2;
+	if (look_up_once(s, address))
 		return 0;
-	}
+	looked_up.races++;
+	if (!look_up_once(s, address))
+		looked_up.races++;
 	return 0;
 }

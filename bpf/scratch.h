@@ -44,6 +44,8 @@ struct scratch {
 	u64 mm;
 	struct record_sample head;
 	struct walk walk;
+	struct pt_regs
+		regs; /* of user mode; the BPF stack has 512 bytes for all calls, and is full */
 	struct memo memo[MEMO_SIZE];
 	u32 memo_next, memo_hit;
 	struct vma vma;

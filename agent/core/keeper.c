@@ -5,6 +5,7 @@
 #include "agent/base/log.h"
 #include "agent/base/sys.h"
 #include "agent/core/output_file.h"
+#include "agent/core/sampler_cpus.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,11 +24,13 @@ enum verb {
 	VERB_SPAWN_EXPORTER,
 	VERB_SET_EXPORTER_ARGS, /* a memfd with the arguments, each ended by NUL */
 	VERB_WRITE,
+	VERB_OPEN_EVENT,
 };
 
 struct request {
 	uint32_t verb;
-	uint32_t output;
+	uint32_t output; /* of VERB_WRITE; the CPU of VERB_OPEN_EVENT */
+	uint64_t period_ns;
 };
 
 struct reply {
@@ -149,14 +152,18 @@ static bool serve(struct keeping *k)
 {
 	struct reply reply = { .result = -EINVAL };
 	struct request request;
-	_cleanup_(closep) int fd = -1;
+	_cleanup_(closep) int fd = -1, event = -1;
 	ssize_t n = fdpass_receive(k->socket, &request, sizeof(request), 0, &fd);
 
 	if (n <= 0 && n != -EMSGSIZE)
 		return false;
-	if (n == sizeof(request))
+	if (n == sizeof(request) && request.verb == VERB_OPEN_EVENT) {
+		event = sampler_cpus_open(request.output, request.period_ns, NULL);
+		reply.result = MIN(event, 0);
+	} else if (n == sizeof(request)) {
 		reply.result = obey(k, &request, fd, &reply);
-	return fdpass_send(k->socket, &reply, sizeof(reply), NULL, 0, -1) == 0;
+	}
+	return fdpass_send(k->socket, &reply, sizeof(reply), NULL, 0, event) == 0;
 }
 
 /* Reaps; true when the core itself has ended. */
@@ -360,24 +367,29 @@ struct keeper *keeper_free(struct keeper *k)
 	return NULL;
 }
 
-static int ask(struct keeper *k, const struct request *request, int fd, struct reply *ret)
+static int ask(struct keeper *k, const struct request *request, int fd, struct reply *ret,
+	       int *ret_fd)
 {
-	int no_fd, r;
+	_cleanup_(closep) int received = -1;
 	ssize_t n;
+	int r;
 
 	r = fdpass_send(k->socket, request, sizeof(*request), NULL, 0, fd);
 	if (r < 0)
 		return r;
-	n = fdpass_receive(k->socket, ret, sizeof(*ret), 0, &no_fd);
-	close_fd(no_fd);
-	return n == sizeof(*ret) ? 0 : -ECONNRESET;
+	n = fdpass_receive(k->socket, ret, sizeof(*ret), 0, &received);
+	if (n != sizeof(*ret))
+		return -ECONNRESET;
+	if (ret_fd)
+		*ret_fd = TAKE_FD(received);
+	return 0;
 }
 
 static int ask_for_helper(struct keeper *k, enum verb verb, int fd, pid_t *ret_pid)
 {
 	struct request request = { .verb = verb };
 	struct reply reply;
-	int r = ask(k, &request, fd, &reply);
+	int r = ask(k, &request, fd, &reply, NULL);
 
 	close_fd(fd);
 	if (r < 0)
@@ -386,6 +398,17 @@ static int ask_for_helper(struct keeper *k, enum verb verb, int fd, pid_t *ret_p
 		return reply.result;
 	*ret_pid = reply.result;
 	return 0;
+}
+
+int keeper_open_event(unsigned int cpu, uint64_t period_ns, void *keeper)
+{
+	struct request request = { .verb = VERB_OPEN_EVENT, .output = cpu, .period_ns = period_ns };
+	struct reply reply;
+	int fd = -1, r = ask(keeper, &request, -1, &reply, &fd);
+
+	if (!r)
+		r = reply.result;
+	return r < 0 ? r : fd;
 }
 
 int keeper_spawn_opener(int socket_fd, pid_t *ret_pid, void *keeper)
@@ -421,7 +444,7 @@ int keeper_set_exporter_args(struct keeper *k, const char *const *args)
 		return -E2BIG;
 	r = sys_write_all(fd, bytes.data, bytes.len);
 	if (!r)
-		r = ask(k, &request, fd, &reply);
+		r = ask(k, &request, fd, &reply, NULL);
 	return r < 0 ? r : reply.result;
 }
 
@@ -429,7 +452,7 @@ int keeper_write(struct keeper *k, size_t index, int data_fd, char *ret_path)
 {
 	struct request request = { .verb = VERB_WRITE, .output = (uint32_t)index };
 	struct reply reply;
-	int r = ask(k, &request, data_fd, &reply);
+	int r = ask(k, &request, data_fd, &reply, NULL);
 
 	if (r < 0)
 		return r;

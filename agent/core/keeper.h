@@ -12,6 +12,7 @@
 #include "agent/base/err.h"
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #define KEEPER_OUTPUTS_MAX 8
@@ -46,6 +47,9 @@ int keeper_spawn_exporter(int socket_fd, pid_t *ret_pid, void *keeper);
 #define KEEPER_ARGS_MAX 320
 #define KEEPER_ARGS_BYTES 65536
 int keeper_set_exporter_args(struct keeper *keeper, const char *const *args);
+
+/* Opens the perf event of a CPU with the keeper's rights: a descriptor, or -errno (sampler_open_fn). */
+int keeper_open_event(unsigned int cpu, uint64_t period_ns, void *keeper);
 
 /*
  * Writes the contents of data_fd (a memfd) to output `index`, atomically: no name is there before all bytes are.

@@ -9,6 +9,7 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -45,18 +46,32 @@ struct sampler {
 
 static char libbpf_says[512];
 
-/* libbpf's warnings go to the debug log; the last one helps a person when loading fails. */
+/* The line that says what a person wants to know: the verifier's last word, or that of a failed load. */
+static bool tells(const char *line)
+{
+	static const char *const dull[] = { "processed ",        "libbpf: ",    "--",
+					    "verification time", "stack depth", "from " };
+
+	for (size_t i = 0; i < ARRAY_SIZE(dull); i++) {
+		if (!strncmp(line, dull[i], strlen(dull[i])))
+			return false;
+	}
+	return *line && !isdigit((unsigned char)*line) && *line != ';';
+}
+
+/* libbpf's warnings go to the debug log; the last word of the verifier helps a person when loading fails. */
 static int on_libbpf_print(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
-	char line[1024];
-	size_t n;
+	_cleanup_(freep) char *text = NULL;
+	char *save = NULL;
 
-	vsnprintf(line, sizeof(line), fmt, ap);
-	n = strcspn(line, "\n");
-	line[n] = '\0';
-	if (level == LIBBPF_WARN && !strncmp(line, "libbpf: prog", 12))
-		snprintf(libbpf_says, sizeof(libbpf_says), "%.500s", line);
-	log_debug("%s", line);
+	if (vasprintf(&text, fmt, ap) < 0)
+		return 0;
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		if (level == LIBBPF_WARN && tells(line))
+			snprintf(libbpf_says, sizeof(libbpf_says), "%.500s", line);
+		log_debug("%s", line);
+	}
 	return 0;
 }
 
@@ -89,7 +104,7 @@ static bool kernel_is_confidential(void)
 
 static int explain_load(struct err *err, int r)
 {
-	if (r == -EPERM || r == -EACCES) {
+	if (r == -EPERM || (r == -EACCES && !*libbpf_says)) { /* -EACCES is the verifier's too */
 		if (kernel_is_confidential())
 			return err_set(
 				err, r,
@@ -108,7 +123,7 @@ static int explain_load(struct err *err, int r)
 	return err_errno(
 		err, r,
 		"this kernel cannot run the sampler: it needs what Linux 6.1 has (maple trees, bpf_loop, ring "
-		"buffer dynptrs). %s",
+		"buffer dynptrs); it says: %s",
 		libbpf_says);
 }
 
@@ -284,7 +299,8 @@ int sampler_new(struct sampler **ret, struct loop *loop, const struct sampler_co
 	if (!r)
 		r = open_ring(s, err);
 	if (!r)
-		r = sampler_cpus_new(&s->cpus, s->period_ns, bpf_program__fd(s->bpf->progs.sample));
+		r = sampler_cpus_new(&s->cpus, s->period_ns, bpf_program__fd(s->bpf->progs.sample),
+				     config->open_event, config->open_userdata);
 	if (r)
 		return r;
 	*ret = TAKE_PTR(s);

@@ -12,6 +12,7 @@
 
 #include "agent/base/err.h"
 #include "agent/base/loop.h"
+#include "agent/core/sampler_cpus.h"
 
 #include <linux/types.h>
 
@@ -26,6 +27,9 @@ struct sampler_config {
 		drain_interval_ns; /* between looks at the ring; a record may ask for one at once */
 	uint32_t max_files; /* entries of `files` */
 	uint32_t max_cgroups; /* entries of `cgroups` */
+	sampler_open_fn
+		open_event; /* asked when our own rights do not open a perf event; NULL: nobody */
+	void *open_userdata;
 };
 
 /* Which tasks are sampled; the rest is counted as filtered. All lists are copied. */

@@ -16,13 +16,30 @@
 struct sampler_cpus {
 	uint64_t period_ns;
 	int program_fd;
+	sampler_open_fn open;
+	void *userdata;
 	int *fds; /* [CPUS_MAX], -1: none */
 	bool *seen;
 	size_t nr;
 	uint64_t *gone; /* [CPUS_MAX], samples that closed events should have brought */
 };
 
-int sampler_cpus_new(struct sampler_cpus **ret, uint64_t period_ns, int program_fd)
+int sampler_cpus_open(unsigned int cpu, uint64_t period_ns, void *userdata)
+{
+	struct perf_event_attr attr = {
+		.size = sizeof(attr),
+		.type = PERF_TYPE_SOFTWARE,
+		.config = PERF_COUNT_SW_CPU_CLOCK,
+		.sample_period = period_ns,
+		.disabled = 1,
+	};
+	int fd = (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+
+	return fd < 0 ? err_last() : fd;
+}
+
+int sampler_cpus_new(struct sampler_cpus **ret, uint64_t period_ns, int program_fd,
+		     sampler_open_fn open, void *userdata)
 {
 	_cleanup_(sampler_cpus_freep) struct sampler_cpus *cpus = calloc(1, sizeof(*cpus));
 
@@ -30,6 +47,8 @@ int sampler_cpus_new(struct sampler_cpus **ret, uint64_t period_ns, int program_
 		return -ENOMEM;
 	cpus->period_ns = period_ns;
 	cpus->program_fd = program_fd;
+	cpus->open = open;
+	cpus->userdata = userdata;
 	cpus->fds = malloc(CPUS_MAX * sizeof(*cpus->fds));
 	cpus->seen = calloc(CPUS_MAX, sizeof(*cpus->seen));
 	cpus->gone = calloc(CPUS_MAX, sizeof(*cpus->gone));
@@ -65,18 +84,12 @@ static int mark_online(unsigned int cpu, void *userdata)
 
 static int open_event(const struct sampler_cpus *cpus, unsigned int cpu)
 {
-	struct perf_event_attr attr = {
-		.size = sizeof(attr),
-		.type = PERF_TYPE_SOFTWARE,
-		.config = PERF_COUNT_SW_CPU_CLOCK,
-		.sample_period = cpus->period_ns,
-		.disabled = 1,
-	};
-	_cleanup_(closep) int fd =
-		(int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+	_cleanup_(closep) int fd = sampler_cpus_open(cpu, cpus->period_ns, NULL);
 
+	if ((fd == -EACCES || fd == -EPERM) && cpus->open)
+		fd = cpus->open(cpu, cpus->period_ns, cpus->userdata);
 	if (fd < 0)
-		return err_last();
+		return fd;
 	if (ioctl(fd, PERF_EVENT_IOC_SET_BPF, cpus->program_fd) < 0)
 		return err_last();
 	return TAKE_FD(fd);
@@ -84,6 +97,16 @@ static int open_event(const struct sampler_cpus *cpus, unsigned int cpu)
 
 static int explain(struct err *err, int r, unsigned int cpu)
 {
+	_cleanup_(buf_deinitp) struct buf paranoid = BUF_NULL;
+
+	buf_init(&paranoid, 64);
+	if (r == -EACCES &&
+	    !sys_read_file(AT_FDCWD, "/proc/sys/kernel/perf_event_paranoid", &paranoid) &&
+	    atoi(buf_str(&paranoid)) > 2)
+		return err_set(
+			err, r,
+			"this kernel gives perf events to CAP_SYS_ADMIN only while kernel.perf_event_paranoid is "
+			"above 2: sysctl kernel.perf_event_paranoid=2 (or start fleetprof with full root rights)");
 	if (r == -EACCES || r == -EPERM)
 		return err_errno(
 			err, r,

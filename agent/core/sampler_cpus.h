@@ -9,8 +9,19 @@
 
 struct sampler_cpus;
 
-/* period_ns: of the cpu-clock event; program_fd: the loaded perf_event program (kept by the caller). */
-int sampler_cpus_new(struct sampler_cpus **ret, uint64_t period_ns, int program_fd);
+/* Opens the event of one CPU, disabled: a descriptor, or -errno. */
+typedef int (*sampler_open_fn)(unsigned int cpu, uint64_t period_ns, void *userdata);
+
+/* One that opens it with the process's own rights; userdata is not used. */
+int sampler_cpus_open(unsigned int cpu, uint64_t period_ns, void *userdata);
+
+/*
+ * period_ns: of the cpu-clock event; program_fd: the loaded perf_event program (kept by the caller). open: somebody with
+ * more rights, who is asked when our own do not do; NULL: nobody. Debian's and Ubuntu's kernels want CAP_SYS_ADMIN while
+ * kernel.perf_event_paranoid is above 2, and 3 is their default.
+ */
+int sampler_cpus_new(struct sampler_cpus **ret, uint64_t period_ns, int program_fd,
+		     sampler_open_fn open, void *userdata);
 struct sampler_cpus *sampler_cpus_free(struct sampler_cpus *cpus);
 DEFINE_CLEANUP(struct sampler_cpus *, sampler_cpus_free)
 

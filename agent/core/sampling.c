@@ -168,7 +168,9 @@ int sampling_prepare(struct sampling *s, const struct sampling_config *config, s
 					  .ring_bytes = config->ring_bytes ?: ring_bytes(config),
 					  .drain_interval_ns = config->drain_interval_ns,
 					  .max_files = (uint32_t)config->max_files,
-					  .max_cgroups = MAX_CGROUPS };
+					  .max_cgroups = MAX_CGROUPS,
+					  .open_event = keeper_open_event,
+					  .open_userdata = s->keeper };
 	int r;
 
 	prctl(PR_SET_NAME, "fleetprof");
