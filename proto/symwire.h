@@ -1,7 +1,7 @@
 /*
  * Between core and symbolizer, version 1; the supervisor passes the same messages on to its children.
  *
- * A request carries the file's descriptor. An answer's payload comes in a sealed memfd of header.size bytes, if the
+ * A request carries the file's descriptor, and that of its separate debug file if there is one. An answer's payload comes in a sealed memfd of header.size bytes, if the
  * status is SYMWIRE_OK; otherwise there is none. The core treats an answer as hostile: symbolizer/codec.h checks it.
  */
 #ifndef FLEETPROF_PROTO_SYMWIRE_H

@@ -12,7 +12,7 @@
 #define EXIT_NO_MEMORY 3
 
 struct child {
-	int socket, file_fd;
+	int socket, file_fd, debug_fd;
 	struct symbolizer_file *file;
 	struct symbolizer_kallsyms *kallsyms;
 };
@@ -28,7 +28,14 @@ static enum symwire_status status_of(int r)
 
 static int open_file(struct child *c)
 {
-	return c->file ? 0 : symbolizer_file_new(&c->file, c->file_fd, NULL);
+	int r = c->file ? 0 : symbolizer_file_new(&c->file, c->file_fd, NULL);
+
+	/* One that is not this file's, or is broken, is not used; the answers show it. */
+	if (!r && c->debug_fd >= 0)
+		symbolizer_file_set_supplement(c->file, SYMBOLIZER_SUPPLEMENT_DEBUG, c->debug_fd,
+					       NULL);
+	c->debug_fd = -1;
+	return r;
 }
 
 static int answer_identity(struct child *c, struct buf *out)
@@ -125,11 +132,11 @@ static int send_answer(const struct child *c, const struct symwire_request *requ
 	return fdpass_send(c->socket, &header, sizeof(header), NULL, 0, fd);
 }
 
-void child_main(const struct sandbox *sandbox, int socket, int file_fd)
+void child_main(const struct sandbox *sandbox, int socket, int file_fd, int debug_fd)
 {
 	static uint64_t message[(sizeof(struct symwire_request) / 8) + SYMWIRE_ADDRESSES_MAX];
 	const struct symwire_request *request = (const void *)message;
-	struct child c = { .socket = socket, .file_fd = file_fd };
+	struct child c = { .socket = socket, .file_fd = file_fd, .debug_fd = debug_fd };
 
 	if (sandbox_enter(sandbox) < 0)
 		_exit(1);

@@ -3,6 +3,7 @@
 #include "agent/base/log.h"
 #include "agent/base/sys.h"
 #include "symbolizer/cli_unwind.h"
+#include "symbolizer/debug_paths.h"
 #include "symbolizer/symbolizer.h"
 
 #include <errno.h>
@@ -38,7 +39,7 @@ static const char help[] =
 	"innermost inlined function first, and an empty line behind each address.\n"
 	"\n"
 	"  -e, --exe FILE       the ELF file\n"
-	"      --debug FILE     its separate debug file\n"
+	"      --debug FILE     its separate debug file (else by build ID or debug link, where GDB looks)\n"
 	"      --alt FILE       what dwz shares between debug files\n"
 	"      --split FILE     a .dwo or .dwp of split DWARF; several may be given\n"
 	"      --offsets        addresses are offsets into the file, not the ELF's own addresses\n"
@@ -303,6 +304,25 @@ static int add_to_file(struct opened *o, const struct supplement *s)
 	return r;
 }
 
+/* The separate debug file of a program without debug information, if there is one where they lie. */
+static void look_for_debug_file(const struct cli *cli, struct opened *o)
+{
+	char paths[DEBUG_PATHS_MAX][DEBUG_PATH_BYTES];
+	_cleanup_(freep) char *real = realpath(cli->path, NULL);
+	struct symbolizer_identity identity;
+	size_t nr;
+
+	symbolizer_file_identity(o->file, &identity);
+	nr = identity.has_dwarf ? 0 : debug_paths(&identity, real ? real : "", paths);
+	for (size_t i = 0; i < nr && o->debug_fd < 0; i++) {
+		_cleanup_(closep) int fd = open(paths[i], O_RDONLY | O_CLOEXEC);
+
+		if (fd >= 0 &&
+		    !symbolizer_file_set_supplement(o->file, SYMBOLIZER_SUPPLEMENT_DEBUG, fd, NULL))
+			o->debug_fd = TAKE_FD(fd);
+	}
+}
+
 static int open_all(const struct cli *cli, struct opened *o)
 {
 	struct err err = ERR_NULL;
@@ -318,6 +338,8 @@ static int open_all(const struct cli *cli, struct opened *o)
 	symbolizer_file_set_demangle(o->file, cli->demangle);
 	if (cli->memory_mib)
 		symbolizer_file_set_memory(o->file, cli->memory_mib << 20);
+	if (!cli->nr_supplements || cli->supplements[0].kind != SYMBOLIZER_SUPPLEMENT_DEBUG)
+		look_for_debug_file(cli, o);
 	for (size_t i = 0; i < cli->nr_supplements && !r; i++)
 		r = add_to_file(o, &cli->supplements[i]);
 	return r;

@@ -37,7 +37,7 @@ struct job {
 	struct symclient *client;
 	enum symwire_type type;
 	uint64_t key, owner;
-	int fd;
+	int fds[2]; /* the file, and its separate debug file or -1 */
 	uint64_t *addresses;
 	size_t nr, nr_parts, nr_waiting, nr_ok;
 	struct part *parts;
@@ -68,7 +68,8 @@ static void job_free(struct job *job)
 	}
 	free(job->parts);
 	free(job->addresses);
-	close_fd(job->fd);
+	close_fd(job->fds[0]);
+	close_fd(job->fds[1]);
 	free(job);
 }
 
@@ -151,6 +152,13 @@ static int take_containers(struct job *job, const void *data, size_t size)
 	return 0;
 }
 
+static bool identity_is_valid(const struct symbolizer_identity *identity)
+{
+	return identity->build_id_len <= SYMBOLIZER_BUILD_ID_MAX &&
+	       (unsigned int)identity->build_id_kind <= SYMBOLIZER_BUILD_ID_GO &&
+	       memchr(identity->debuglink, '\0', sizeof(identity->debuglink));
+}
+
 /* The wall: what the answer's bytes must be. */
 static int take_data(struct part *part, size_t size)
 {
@@ -158,12 +166,7 @@ static int take_data(struct part *part, size_t size)
 
 	switch (part->job->type) {
 	case SYMWIRE_IDENTITY:
-		return size == sizeof(*identity) &&
-				       identity->build_id_len <= SYMBOLIZER_BUILD_ID_MAX &&
-				       (unsigned int)identity->build_id_kind <=
-					       SYMBOLIZER_BUILD_ID_GO
-			       ? 0
-			       : -EBADMSG;
+		return size == sizeof(*identity) && identity_is_valid(identity) ? 0 : -EBADMSG;
 	case SYMWIRE_UNWIND:
 		part->size = size;
 		return unwind_image_check(part->data, size) ? 0 : -EBADMSG;
@@ -243,8 +246,9 @@ static int send_part(struct symclient *c, const struct part *part)
 
 	request.header =
 		wire_header(job->type, part->id, sizeof(request) - sizeof(request.header) + size);
-	return fdpass_send(helper_socket(c->helper), &request, sizeof(request),
-			   job->addresses + part->first, size, job->fd);
+	return fdpass_send_many(helper_socket(c->helper), &request, sizeof(request),
+				job->addresses + part->first, size, job->fds,
+				job->fds[1] >= 0 ? 2 : 1);
 }
 
 static struct part *next_part(struct symclient *c, unsigned int *ret_priority)
@@ -398,18 +402,20 @@ static int job_new(struct job **ret, struct symclient *c, enum symwire_type type
 			      .type = type,
 			      .key = file->key,
 			      .owner = file->owner,
-			      .fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 3),
+			      .fds = { fcntl(file->fd, F_DUPFD_CLOEXEC, 3), -1 },
 			      .nr = nr,
 			      .nr_parts = nr_parts,
 			      .nr_waiting = nr_parts };
 	job->parts = calloc(nr_parts, sizeof(*job->parts));
 	job->addresses = malloc((nr + 1) * sizeof(*addresses));
-	if (job->fd < 0 || !job->parts || !job->addresses) {
-		int r = job->fd < 0 ? err_last() : -ENOMEM;
+	if (job->fds[0] < 0 || !job->parts || !job->addresses) {
+		int r = job->fds[0] < 0 ? err_last() : -ENOMEM;
 
 		job_free(job);
 		return r;
 	}
+	if (file->debug_fd > 0) /* without it there are fewer names, which is no error */
+		job->fds[1] = fcntl(file->debug_fd, F_DUPFD_CLOEXEC, 3);
 	if (nr)
 		memcpy(job->addresses, addresses, nr * sizeof(*addresses));
 	*ret = job;

@@ -46,6 +46,7 @@ struct symclient_file {
 	uint64_t key;
 	uint64_t owner;
 	int fd; /* duplicated by the call */
+	int debug_fd; /* of its separate debug file, as well; 0: none. The symbolizer checks that it is this file's */
 };
 
 /* result is NULL unless status is OK, and valid during the call. */

@@ -1,5 +1,6 @@
 /* ELF segments and identity. */
 #include "symbolizer/elf_file.h"
+#include "symbolizer/debug_file.h"
 
 #include <gelf.h>
 #include <string.h>
@@ -121,4 +122,6 @@ void elf_read_identity(Elf *elf, struct symbolizer_identity *ret)
 		else if (name && !strcmp(name, ".gnu_debuglink"))
 			ret->has_debuglink = true;
 	}
+	if (ret->has_debuglink)
+		debug_link_read(elf, ret);
 }

@@ -25,9 +25,9 @@ size_t elf_read_segments(Elf *elf, struct segment *segments, size_t max);
 
 void elf_read_identity(Elf *elf, struct symbolizer_identity *ret);
 
-/* A sorted table of function symbols. */
+/* A sorted table of function symbols; more: another file of the same program's, with symbols that it lacks, or NULL. */
 struct symtab;
-int symtab_new(struct symtab **ret, Elf *elf);
+int symtab_new(struct symtab **ret, Elf *elf, Elf *more);
 struct symtab *symtab_free(struct symtab *t);
 DEFINE_CLEANUP(struct symtab *, symtab_free)
 size_t symtab_count(const struct symtab *t);

@@ -1,4 +1,5 @@
 /* An ELF file's answers: Go's own tables where it has them, else DWARF, else its symbol tables. */
+#include "symbolizer/debug_file.h"
 #include "symbolizer/dwarf.h"
 #include "symbolizer/elf_file.h"
 #include "symbolizer/demangle.h"
@@ -14,6 +15,7 @@
 struct symbolizer_file {
 	int fd, debug_fd;
 	Elf *elf, *debug; /* the file, and its separate debug file */
+	struct minidebug mini;
 	struct symtab *symtab;
 	struct dwarf_index *dwarf;
 	struct gopclntab *go;
@@ -71,6 +73,7 @@ struct symbolizer_file *symbolizer_file_free(struct symbolizer_file *file)
 	gopclntab_free(file->go);
 	dwarf_index_free(file->dwarf);
 	symtab_free(file->symtab);
+	minidebug_deinit(&file->mini);
 	elf_end(file->debug);
 	elf_end(file->elf);
 	free(file);
@@ -132,8 +135,7 @@ static int set_debug(struct symbolizer_file *file, int fd, Elf **elf)
 	struct symbolizer_identity identity;
 
 	elf_read_identity(*elf, &identity);
-	if (file->debug || file->identity.build_id_kind != SYMBOLIZER_BUILD_ID_GNU ||
-	    !same_id(&identity, file->identity.build_id, file->identity.build_id_len))
+	if (file->debug || !debug_file_matches(&file->identity, &identity, fd))
 		return SYMBOLIZER_E_UNWANTED;
 	file->dwarf = dwarf_index_free(file->dwarf);
 	file->symtab = symtab_free(file->symtab);
@@ -189,6 +191,16 @@ bool symbolizer_file_next_want(struct symbolizer_file *file, size_t *it,
 	return file->dwarf && dwarf_index_want(file->dwarf, it, ret);
 }
 
+/* The symbols of the file, and those that were taken out of it. */
+static int read_symbols(struct symbolizer_file *file)
+{
+	if (file->symtab)
+		return 0;
+	if (!file->identity.has_symtab && !file->debug && !file->mini.elf)
+		minidebug_init(&file->mini, file->elf, &file->mem);
+	return symtab_new(&file->symtab, file->elf, file->debug ? file->debug : file->mini.elf);
+}
+
 /* A symbol's name, and the line when there is one: assembly has lines and no functions. */
 static int name_by_symbol(struct symbolizer_file *file, const struct dwarf_query *q,
 			  struct result *result)
@@ -196,7 +208,7 @@ static int name_by_symbol(struct symbolizer_file *file, const struct dwarf_query
 	_cleanup_(freep) char *demangled = NULL;
 	struct symbolizer_frame frame = { .file = q->file, .line = q->line, .column = q->column };
 	const char *name;
-	int r = file->symtab ? 0 : symtab_new(&file->symtab, file->debug ? file->debug : file->elf);
+	int r = read_symbols(file);
 
 	if (r)
 		return r;

@@ -27,7 +27,8 @@
 
 /* A request that waits for a child, or is in one. */
 struct job {
-	int fd; /* the file, -1 once a child has it */
+	int fds[2]; /* the file, and its debug file if there is one; -1 once a child has them */
+	bool has_debug;
 	size_t size;
 	struct symwire_request request; /* and its addresses */
 };
@@ -38,6 +39,7 @@ struct child_process {
 	int socket;
 	struct loop_source *source;
 	uint64_t key;
+	bool has_debug; /* it was given the file's debug file */
 	struct job *job; /* under way, or NULL */
 	uint64_t deadline_ns, used_ns;
 	bool timed_out;
@@ -61,7 +63,8 @@ static struct job *job_free(struct job *job)
 {
 	if (!job)
 		return NULL;
-	close_fd(job->fd);
+	close_fd(job->fds[0]);
+	close_fd(job->fds[1]);
 	free(job);
 	return NULL;
 }
@@ -162,17 +165,18 @@ static int on_child(struct loop_source *source, uint32_t events, void *userdata)
 }
 
 static __attribute__((noreturn)) void become_child(const struct supervisor *s, int socket,
-						   int file_fd, pid_t parent)
+						   const struct job *job, pid_t parent)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(1);
-	/* Nothing but the two descriptors that it needs. */
-	if (dup2(socket, 0) < 0 || dup2(file_fd, 1) < 0 || dup2(1, 2) < 0)
+	/* Nothing but the descriptors that it needs. */
+	if (dup2(socket, 0) < 0 || dup2(job->fds[0], 1) < 0 ||
+	    dup2(job->has_debug ? job->fds[1] : 1, 2) < 0)
 		_exit(1);
 	if (close_range(3, ~0u, 0) < 0)
 		_exit(1);
-	child_main(&s->sandbox, 0, 1);
+	child_main(&s->sandbox, 0, 1, job->has_debug ? 2 : -1);
 }
 
 static int start_child(struct child_process *c, struct job *job)
@@ -184,7 +188,7 @@ static int start_child(struct child_process *c, struct job *job)
 		return r;
 	c->pid = fork();
 	if (!c->pid)
-		become_child(c->supervisor, pair[1], job->fd, parent);
+		become_child(c->supervisor, pair[1], job, parent);
 	close(pair[1]);
 	if (c->pid < 0) {
 		c->pid = 0;
@@ -193,20 +197,26 @@ static int start_child(struct child_process *c, struct job *job)
 	}
 	c->socket = pair[0];
 	c->key = job->request.key;
+	c->has_debug = job->has_debug;
 	c->timed_out = false;
 	return loop_add_fd(c->supervisor->loop, &c->source, c->socket, EPOLLIN, on_child, c);
 }
 
 /* The child that has the file; else a free place, by ending the longest unused one. NULL: all are busy. */
-static struct child_process *choose_child(struct supervisor *s, uint64_t key)
+static struct child_process *choose_child(struct supervisor *s, const struct job *job)
 {
 	struct child_process *best = NULL;
 
 	for (size_t i = 0; i < s->config.max_children; i++) {
 		struct child_process *c = &s->children[i];
 
-		if (c->pid && c->key == key)
-			return c->job ? NULL : c;
+		if (!c->pid || c->key != job->request.key)
+			continue;
+		if (c->job)
+			return NULL;
+		if (job->has_debug && !c->has_debug) /* found since the child was started */
+			end_child(c);
+		return c;
 	}
 	for (size_t i = 0; i < s->config.max_children; i++) {
 		struct child_process *c = &s->children[i];
@@ -225,7 +235,8 @@ static void give(struct child_process *c, struct job *job)
 {
 	c->job = job;
 	c->deadline_ns = clock_boot_ns() + c->supervisor->config.deadline_ms * NSEC_PER_MSEC;
-	job->fd = close_fd(job->fd);
+	job->fds[0] = close_fd(job->fds[0]);
+	job->fds[1] = close_fd(job->fds[1]);
 	/* A failure here is a dead child, which its socket's end of file will say. */
 	if (fdpass_send(c->socket, &job->request, job->size, NULL, 0, -1) < 0)
 		log_debug("child %d does not take its request", c->pid);
@@ -249,7 +260,7 @@ static int dispatch(struct supervisor *s)
 	reap_stuck(s);
 	while (i < s->nr_queued) {
 		struct job *job = s->queue[i];
-		struct child_process *c = choose_child(s, job->request.key);
+		struct child_process *c = choose_child(s, job);
 
 		if (!c) {
 			i++;
@@ -283,20 +294,24 @@ static int on_deadline(struct loop_source *source, uint64_t missed, void *userda
 	return dispatch(s);
 }
 
+/* Consumes the descriptors. */
 static int take_request(struct supervisor *s, const struct symwire_request *request, size_t n,
-			int fd)
+			const int fds[2])
 {
 	struct job *job;
 	int r;
 
-	if (fd < 0)
+	if (fds[0] < 0)
 		return -EBADMSG;
 	job = calloc(1, sizeof(*job) + n);
 	if (!job) {
-		close_fd(fd);
+		close_fd(fds[0]);
+		close_fd(fds[1]);
 		return -ENOMEM;
 	}
-	job->fd = fd;
+	job->fds[0] = fds[0];
+	job->fds[1] = fds[1];
+	job->has_debug = fds[1] >= 0;
 	job->size = n;
 	memcpy(&job->request, request, n);
 	if (s->nr_queued == QUEUE_MAX ||
@@ -314,18 +329,21 @@ static int on_core(struct loop_source *source, uint32_t events, void *userdata)
 	static uint64_t message[sizeof(struct symwire_request) / 8 + SYMWIRE_ADDRESSES_MAX];
 	const struct symwire_request *request = (const void *)message;
 	struct supervisor *s = userdata;
-	int fd;
-	ssize_t n = fdpass_receive(s->core, message, sizeof(message), MSG_DONTWAIT, &fd);
+	int fds[2];
+	size_t nr;
+	ssize_t n =
+		fdpass_receive_many(s->core, message, sizeof(message), MSG_DONTWAIT, fds, 2, &nr);
 
 	if (n == -EAGAIN)
 		return 0;
 	if (n <= 0 || !symwire_check_request(request, (size_t)n)) {
-		close_fd(fd);
+		close_fd(fds[0]);
+		close_fd(fds[1]);
 		loop_stop(s->loop,
 			  n < 0 ? (int)n : 0); /* the core is gone, or is no core of ours */
 		return 0;
 	}
-	return take_request(s, request, (size_t)n, fd);
+	return take_request(s, request, (size_t)n, fds);
 }
 
 static void deinit(struct supervisor *s)

@@ -82,6 +82,7 @@ enum symbolizer_build_id_kind {
 };
 
 #define SYMBOLIZER_BUILD_ID_MAX 128
+#define SYMBOLIZER_DEBUGLINK_MAX 256
 
 struct symbolizer_identity {
 	enum symbolizer_build_id_kind build_id_kind;
@@ -89,6 +90,9 @@ struct symbolizer_identity {
 	uint8_t build_id[SYMBOLIZER_BUILD_ID_MAX]; /* GNU: raw bytes; Go: the text */
 	uint16_t elf_type, elf_machine; /* ET_…, EM_… */
 	bool has_symtab, has_dwarf, has_debuglink;
+	char debuglink
+		[SYMBOLIZER_DEBUGLINK_MAX]; /* file name of .gnu_debuglink; "" if there is none */
+	uint32_t debuglink_crc; /* of that file */
 };
 
 /* How demangled names look. */
@@ -142,8 +146,8 @@ bool symbolizer_file_next_want(struct symbolizer_file *file, size_t *it,
 
 /*
  * Gives the file one of its supplements; fd stays the caller's, and must stay as long as the file for DEBUG, which has
- * to come first. Returns 0, SYMBOLIZER_E_NOT_ELF, SYMBOLIZER_E_BROKEN, SYMBOLIZER_E_UNWANTED (its build ID or its units
- * are not those that this file names, or it has one already), -ENOMEM, -ENOSPC. Strings of answers before are gone.
+ * to come first. Returns 0, SYMBOLIZER_E_NOT_ELF, SYMBOLIZER_E_BROKEN, SYMBOLIZER_E_UNWANTED (its build ID, the CRC of
+ * a debug link, or its units are not those that this file names, or it has one already), -ENOMEM, -ENOSPC. Strings of answers before are gone.
  */
 int symbolizer_file_set_supplement(struct symbolizer_file *file, enum symbolizer_supplement kind,
 				   int fd, struct err *err);

@@ -230,14 +230,11 @@ static void guess_sizes(struct symtab *t)
 	}
 }
 
-int symtab_new(struct symtab **ret, Elf *elf)
+static int read_tables(struct symtab *t, Elf *elf)
 {
-	_cleanup_(symtab_freep) struct symtab *t = calloc(1, sizeof(*t));
 	Elf_Scn *scn = NULL;
 	int r = 0;
 
-	if (!t)
-		return -ENOMEM;
 	while (!r && (scn = elf_nextscn(elf, scn))) {
 		GElf_Shdr shdr;
 
@@ -245,6 +242,19 @@ int symtab_new(struct symtab **ret, Elf *elf)
 		    (shdr.sh_type == SHT_SYMTAB || shdr.sh_type == SHT_DYNSYM))
 			r = read_table(t, elf, scn, &shdr);
 	}
+	return r;
+}
+
+int symtab_new(struct symtab **ret, Elf *elf, Elf *more)
+{
+	_cleanup_(symtab_freep) struct symtab *t = calloc(1, sizeof(*t));
+	int r;
+
+	if (!t)
+		return -ENOMEM;
+	r = read_tables(t, elf);
+	if (!r && more)
+		r = read_tables(t, more);
 	if (!r)
 		r = read_plt(t, elf);
 	if (r && r != -ENOSPC)

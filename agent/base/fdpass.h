@@ -1,4 +1,4 @@
-/* Messages with at most one file descriptor, over a SOCK_SEQPACKET socket. */
+/* Messages with file descriptors, mostly one, over a SOCK_SEQPACKET socket. */
 #ifndef FLEETPROF_BASE_FDPASS_H
 #define FLEETPROF_BASE_FDPASS_H
 
@@ -17,6 +17,15 @@ int fdpass_send(int socket, const void *head, size_t head_size, const void *body
  * -errno. flags: MSG_DONTWAIT or 0.
  */
 ssize_t fdpass_receive(int socket, void *data, size_t size, int flags, int *ret_fd);
+
+/* As above with nr descriptors, at most FDPASS_MAX. */
+#define FDPASS_MAX 4
+int fdpass_send_many(int socket, const void *head, size_t head_size, const void *body,
+		     size_t body_size, const int *fds, size_t nr);
+
+/* As above with at most max descriptors, which are FDPASS_MAX at the most; ret_fds[*ret_nr…max] are -1. */
+ssize_t fdpass_receive_many(int socket, void *data, size_t size, int flags, int *ret_fds,
+			    size_t max, size_t *ret_nr);
 
 /* A SOCK_SEQPACKET pair, close-on-exec. */
 int fdpass_pair(int ret_pair[2]);

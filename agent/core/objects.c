@@ -2,6 +2,7 @@
 #include "agent/core/objects.h"
 #include "agent/base/hashmap.h"
 #include "agent/base/log.h"
+#include "agent/core/debugfiles.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -69,6 +70,7 @@ static struct object *object_free(struct object *object)
 	if (!object)
 		return NULL;
 	close_fd(object->fd);
+	close_fd(object->debug_fd);
 	free(object->path);
 	free(object);
 	return NULL;
@@ -101,6 +103,25 @@ static void announce(struct object *object)
 		object->announced = true;
 }
 
+static void on_debug_file(int fd, void *userdata)
+{
+	struct object *object = userdata;
+
+	object->searching = false;
+	object->debug_fd = MAX(fd, -1);
+}
+
+/* A program without debug information of its own may have it elsewhere. */
+static void look_for_debug_file(struct object *object)
+{
+	if (object->elf.has_dwarf)
+		return;
+	object->searching = true;
+	if (debugfiles_find(object->objects->opener, object->tgid, object->start_boot_ns,
+			    &object->elf, object->path, on_debug_file, object) < 0)
+		object->searching = false;
+}
+
 static void on_identity(enum symclient_status status, const struct symbolizer_identity *identity,
 			void *userdata)
 {
@@ -111,6 +132,7 @@ static void on_identity(enum symclient_status status, const struct symbolizer_id
 		return;
 	object->elf = *identity;
 	object->elf_known = true;
+	look_for_debug_file(object);
 }
 
 /* The path that the kernel gives for a descriptor: in our mount namespace's view, " (deleted)" kept. */
@@ -182,6 +204,8 @@ static void want_file(struct object *object, const struct rec_map *map,
 		return;
 	object->attempts++;
 	object->opening = true;
+	object->tgid = head->tgid;
+	object->start_boot_ns = head->start_boot_ns;
 	if (openclient_mapping(object->objects->opener, &mapping, on_open, object) < 0)
 		object->opening = false;
 }
@@ -196,7 +220,7 @@ static struct object *add_object(struct objects *o, const struct rec_map *map, u
 	object->objects = o;
 	object->id = o->last_id + 1;
 	object->identity = *map;
-	object->fd = -1;
+	object->fd = object->debug_fd = -1;
 	object->owner = owner;
 	if (object->id > FRAME_FILE_ID_MAX || hashmap_put(o->by_id, &object->id, &value, NULL))
 		return object_free(object);
@@ -321,7 +345,8 @@ static size_t forget_retired(struct objects *o)
 	for (size_t it = 0; nr < FORGET_AT_ONCE && hashmap_next(o->by_id, &it, NULL, &value);) {
 		struct object *object = *(struct object **)value;
 
-		if (object->retiring && !object->opening && !object->identifying)
+		if (object->retiring && !object->opening && !object->identifying &&
+		    !object->searching)
 			gone[nr++] = object;
 	}
 	for (size_t i = 0; i < nr; i++)
@@ -355,9 +380,12 @@ void objects_counts(const struct objects *o, struct objects_counts *ret)
 					 .refused = o->refused,
 					 .mismatches = o->mismatches };
 	for (size_t it = 0; hashmap_next(o->by_id, &it, NULL, &value);) {
-		if ((*(struct object **)value)->fd >= 0)
+		const struct object *object = *(struct object **)value;
+
+		if (object->fd >= 0)
 			ret->opened++;
 		else
 			ret->unopened++;
+		ret->with_debug_file += object->debug_fd >= 0;
 	}
 }

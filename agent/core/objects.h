@@ -24,11 +24,15 @@ struct object {
 	char *path; /* of the descriptor, in our view; NULL while unopened */
 	bool elf_known; /* elf is valid */
 	struct symbolizer_identity elf;
+	int debug_fd; /* of what may be its separate debug file; -1: none */
 	uint64_t owner; /* hash of the owner that first mapped it, for the symbolizer's budgets */
 	/* private to objects.c */
 	struct objects *objects;
 	unsigned int attempts;
 	bool opening, identifying, announced;
+	bool searching; /* for its debug file */
+	uint32_t tgid; /* a process that mapped it, in whose root its debug file may be */
+	uint64_t start_boot_ns;
 	bool retiring; /* its id was taken back: it goes at the next window's end unless it is seen again */
 	uint64_t window; /* the newest that has it */
 };
@@ -37,6 +41,7 @@ struct object {
 
 struct objects_counts {
 	size_t seen, opened, unopened; /* files that have a place now */
+	size_t with_debug_file; /* of them */
 	uint64_t forgotten; /* files that had one */
 	uint64_t refused; /* frames whose file found no place in the table */
 	uint64_t mismatches; /* descriptors that turned out to be another file */

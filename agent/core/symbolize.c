@@ -249,7 +249,8 @@ static int request(struct batch *batch, const uint64_t *offsets)
 			return -ENOENT;
 		file = (struct symclient_file) { .key = object->id,
 						 .owner = object->owner,
-						 .fd = object->fd };
+						 .fd = object->fd,
+						 .debug_fd = MAX(object->debug_fd, 0) };
 		break;
 	case FRAME_SPECIAL:
 		if (((word >> 56) & 0xf) != FRAME_SPECIAL_VDSO)

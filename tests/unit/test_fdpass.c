@@ -104,6 +104,34 @@ static void test_more_descriptors_than_one_are_refused_and_leak_nothing(void)
 	CHECK_INT(open_descriptors(), before);
 }
 
+static void test_several_descriptors(void)
+{
+	_cleanup_(closep) int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int before = open_descriptors(), fds[FDPASS_MAX + 1], got[FDPASS_MAX];
+	char data[8];
+	size_t nr;
+
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		fds[i] = null;
+	CHECK_INT(fdpass_send_many(pair[0], "hi", 2, NULL, 0, fds, FDPASS_MAX + 1), -E2BIG);
+	for (size_t sent = 0; sent <= FDPASS_MAX; sent++) {
+		for (size_t max = 0; max <= FDPASS_MAX; max++) {
+			ssize_t want = sent <= max ? 2 : -EMSGSIZE;
+
+			CHECK_INT(fdpass_send_many(pair[0], "hi", 2, NULL, 0, fds, sent), 0);
+			CHECK_INT(
+				fdpass_receive_many(pair[1], data, sizeof(data), 0, got, max, &nr),
+				want);
+			CHECK_INT(nr, want > 0 ? sent : 0);
+			for (size_t i = 0; i < max; i++) {
+				CHECK((got[i] >= 0) == (i < nr));
+				close_fd(got[i]);
+			}
+			CHECK_INT(open_descriptors(), before);
+		}
+	}
+}
+
 static void test_the_end(void)
 {
 	int got, other[2];
@@ -124,6 +152,7 @@ int main(void)
 	RUN(test_message_and_descriptor);
 	RUN(test_too_long_a_message_is_refused_and_leaks_nothing);
 	RUN(test_more_descriptors_than_one_are_refused_and_leak_nothing);
+	RUN(test_several_descriptors);
 	RUN(test_the_end);
 	close(pair[0]);
 	close(pair[1]);

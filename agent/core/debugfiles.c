@@ -1,0 +1,84 @@
+/* Looks for separate debug files. */
+#include "agent/core/debugfiles.h"
+#include "symbolizer/debug_paths.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+struct place {
+	uint32_t tgid;
+	uint64_t start_boot_ns; /* 0: not checked */
+	const char *path;
+};
+
+struct search {
+	struct openclient *opener;
+	char paths[DEBUG_PATHS_MAX][DEBUG_PATH_BYTES];
+	struct place places[DEBUG_PATHS_MAX + 2];
+	size_t nr, next;
+	debugfiles_fn fn;
+	void *userdata;
+};
+
+static void try_next(struct search *s);
+
+static void on_open(int fd, void *userdata)
+{
+	struct search *s = userdata;
+
+	/* A process or an opener that is gone says nothing of the places that are left, but they are not worth a storm. */
+	if (fd >= 0 || fd == -ECONNRESET) {
+		s->fn(fd, s->userdata);
+		free(s);
+		return;
+	}
+	try_next(s);
+}
+
+static void try_next(struct search *s)
+{
+	int r = -ENOENT;
+
+	if (s->next < s->nr) {
+		const struct place *p = &s->places[s->next++];
+
+		r = openclient_in_root(s->opener, p->tgid, p->start_boot_ns, p->path, on_open, s);
+		if (!r)
+			return;
+	}
+	s->fn(r, s->userdata);
+	free(s);
+}
+
+static void plan(struct search *s, uint32_t tgid, uint64_t start_boot_ns,
+		 const struct symbolizer_identity *identity, const char *path)
+{
+	size_t nr = debug_paths(identity, path ? path : "", s->paths);
+
+	for (size_t i = 0; i < nr; i++)
+		s->places[s->nr++] = (struct place) { .tgid = tgid,
+						      .start_boot_ns = start_boot_ns,
+						      .path = s->paths[i] };
+	if (!nr || identity->build_id_kind != SYMBOLIZER_BUILD_ID_GNU)
+		return;
+	/* Process 1 has the host's root, wherever we run ourselves; where it is closed to us, our own may be it. */
+	s->places[s->nr++] = (struct place) { .tgid = 1, .path = s->paths[0] };
+	s->places[s->nr++] = (struct place) { .tgid = (uint32_t)getpid(), .path = s->paths[0] };
+}
+
+int debugfiles_find(struct openclient *opener, uint32_t tgid, uint64_t start_boot_ns,
+		    const struct symbolizer_identity *identity, const char *path, debugfiles_fn fn,
+		    void *userdata)
+{
+	struct search *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return -ENOMEM;
+	s->opener = opener;
+	s->fn = fn;
+	s->userdata = userdata;
+	plan(s, tgid, start_boot_ns, identity, path);
+	try_next(s);
+	return 0;
+}

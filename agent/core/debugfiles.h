@@ -1,0 +1,19 @@
+/*
+ * Looks for a program's separate debug file: in the root of a process that maps the program, then, by build ID only, in
+ * the host's own. What is found is not believed: the symbolizer compares it with the program.
+ */
+#ifndef FLEETPROF_CORE_DEBUGFILES_H
+#define FLEETPROF_CORE_DEBUGFILES_H
+
+#include "agent/opener/client.h"
+#include "symbolizer/symbolizer.h"
+
+/* fd: a descriptor that the callback owns, or a negative errno: none was found. Called once, maybe within the call. */
+typedef void (*debugfiles_fn)(int fd, void *userdata);
+
+/* path: the program's own, as its descriptor has it; may be NULL. 0, or -errno: the callback does not come. */
+int debugfiles_find(struct openclient *opener, uint32_t tgid, uint64_t start_boot_ns,
+		    const struct symbolizer_identity *identity, const char *path, debugfiles_fn fn,
+		    void *userdata);
+
+#endif
