@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* From a user address to its frame word: which file and where in it, anonymous memory, or one of the kernel's pages. */
+/*
+ * From a user address to its frame word (which file and where in it, anonymous memory, or one of the kernel's pages) and to
+ * the unwind table of what is mapped there.
+ */
 #ifndef FLEETPROF_ADDRESS_H
 #define FLEETPROF_ADDRESS_H
 
@@ -11,13 +14,30 @@ static __always_inline void push_word(struct scratch *s, u64 word)
 	s->head.hash ^= s->head.hash >> 32;
 }
 
-/* Pages that the kernel maps into every process, and that no file stands behind. */
-static __always_inline u64 special_word(u64 mm, const struct vma *v)
+/* The table in a slot, whose file is in use. */
+static __always_inline u64 table_of_slot(struct scratch *s, u32 number)
 {
-	struct mm_struct *space = (void *)mm;
+	struct unwind_slot *slot = bpf_map_lookup_elem(&tables, &number);
+	u32 now_s;
 
-	if (v->start == (u64)BPF_CORE_READ(space, context.vdso))
+	if (!slot)
+		return UNWIND_TABLE_PENDING;
+	now_s = s->head.record.time_boot_ns / 1000000000ULL;
+	if (slot->used_s !=
+	    now_s) /* a line that all CPUs read is better not written by each sample */
+		slot->used_s = now_s;
+	return *(volatile u64 *)&slot->table;
+}
+
+/* Pages that the kernel maps into every process, and that no file stands behind. */
+static __always_inline u64 special_word(struct scratch *s, const struct vma *v, u64 *table)
+{
+	struct mm_struct *space = (void *)s->mm;
+
+	if (v->start == (u64)BPF_CORE_READ(space, context.vdso)) {
+		*table = table_of_slot(s, UNWIND_SLOT_VDSO);
 		return FRAME_MAKE_SPECIAL(FRAME_SPECIAL_VDSO, 0);
+	}
 	if (bpf_core_field_exists(space->uprobes_state.xol_area)) {
 		struct xol_area *area = BPF_CORE_READ(space, uprobes_state.xol_area);
 
@@ -31,15 +51,16 @@ static __always_inline u64 special_word(u64 mm, const struct vma *v)
  * The word of s->vma's first byte: by its number if user space gave the file one, else by a description that goes
  * along with the record. 0: the record has no room for another description.
  */
-static __always_inline u64 file_word(struct scratch *s)
+static __always_inline u64 file_word(struct scratch *s, u64 *table)
 {
 	u32 index = s->head.nr_maps;
 	struct rec_map *map = &s->maps[index & (RECORD_MAX_MAPS - 1)];
 	struct file_value *value;
 	struct file_key key;
 
+	*table = UNWIND_TABLE_ANON;
 	if (!vma_identity(s, map))
-		return special_word(s->mm, &s->vma);
+		return special_word(s, &s->vma, table);
 	if ((map->pgoff_bytes + (map->end - map->start)) >> 32) /* beyond what a word can say */
 		return FRAME_MAKE_ANON(map->start);
 	key.ino = map->ino;
@@ -47,8 +68,11 @@ static __always_inline u64 file_word(struct scratch *s)
 	key.dev = map->dev;
 	key.gen = map->gen;
 	value = bpf_map_lookup_elem(&files, &key);
-	if (value)
+	if (value) {
+		*table = table_of_slot(s, value->slot);
 		return FRAME_MAKE_FILE(value->id, map->pgoff_bytes);
+	}
+	*table = UNWIND_TABLE_PENDING;
 	if (index >= RECORD_MAX_MAPS)
 		return 0;
 	vma_name(s, map);
@@ -61,8 +85,8 @@ __noinline int map_once(struct scratch *s, u64 addr)
 {
 	struct memo *memo;
 	u8 nr_maps;
+	u64 word, table;
 	int found;
-	u64 word;
 
 	if (!s)
 		return END_NO_MAP;
@@ -73,7 +97,7 @@ __noinline int map_once(struct scratch *s, u64 addr)
 		return END_NO_MAP_RACE;
 	if (found == VMA_NONE || !(s->vma.flags & VM_EXEC))
 		return END_NO_MAP;
-	word = file_word(s);
+	word = file_word(s, &table);
 	if (!word)
 		return END_MAPS_FULL;
 	if (!vma_unchanged(s)) {
@@ -83,6 +107,7 @@ __noinline int map_once(struct scratch *s, u64 addr)
 	memo->start = s->vma.start;
 	memo->len = s->vma.end - s->vma.start;
 	memo->word = word;
+	memo->table = table;
 	s->memo_hit = s->memo_next & (MEMO_SIZE - 1);
 	s->memo_next++;
 	return END_NONE;
@@ -101,17 +126,19 @@ static __always_inline int map_address(struct scratch *s, struct counters *c, u6
 	return end;
 }
 
-/* Adds the word of a user address; END_NONE, or why there is none. */
-static __always_inline enum end_reason push_address(struct scratch *s, struct counters *c, u64 addr)
+/* Puts the word and the table of a user address into s->frame; END_NONE, or why there is none. */
+static __always_inline enum end_reason find_address(struct scratch *s, struct counters *c, u64 addr)
 {
 	struct memo *memo = &s->memo[s->memo_hit & (MEMO_SIZE - 1)];
 	int end;
 
-	if (addr >> 63) { /* the vsyscall page is the only user code up there */
+	if (addr >>
+	    63) { /* the vsyscall page is the only user code up there; the kernel emulates it at its first byte */
 		if (addr >> PAGE_SHIFT != 0xffffffffff600000ULL >> PAGE_SHIFT)
 			return END_NO_MAP;
-		push_word(s, FRAME_MAKE_SPECIAL(FRAME_SPECIAL_VSYSCALL,
-						addr & ((1UL << PAGE_SHIFT) - 1)));
+		s->frame.word = FRAME_MAKE_SPECIAL(FRAME_SPECIAL_VSYSCALL,
+						   addr & ((1UL << PAGE_SHIFT) - 1));
+		s->frame.table = UNWIND_TABLE_CALLED;
 		return END_NONE;
 	}
 	if (addr - memo->start >= memo->len) {
@@ -131,7 +158,8 @@ static __always_inline enum end_reason push_address(struct scratch *s, struct co
 		}
 		memo = &s->memo[s->memo_hit & (MEMO_SIZE - 1)];
 	}
-	push_word(s, memo->word + (addr - memo->start));
+	s->frame.word = memo->word + (addr - memo->start);
+	s->frame.table = memo->table;
 	return END_NONE;
 }
 

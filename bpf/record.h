@@ -66,6 +66,7 @@ enum frame_mark {
 	(((__u64)FRAME_SPECIAL << FRAME_KIND_SHIFT) | ((__u64)(which) << 56) | (__u32)(offset))
 #define FRAME_MAKE_MARK(mark, reason)                                                              \
 	(((__u64)FRAME_MARK << FRAME_KIND_SHIFT) | ((__u64)(mark) << 56) | (__u16)(reason))
+#define FRAME_SPECIAL_WHICH(word) ((__u32)((word) >> 56) & 0xf)
 #define FRAME_MARK_CLASS(word) ((__u32)((word) >> 56) & 0xf)
 #define FRAME_MARK_REASON(word) ((__u16)(word))
 
@@ -107,6 +108,8 @@ enum sample_counter {
 	COUNTER_MAP_RACE,
 	COUNTER_MAP_RETRY,
 	COUNTER_CGROUP_PATH_CUT,
+	COUNTER_FRAMES, /* words of user stacks, marks included */
+	COUNTER_RULE_MISSES, /* of them, not in the rule cache: searched in a table */
 	COUNTER_SELF_TIMED_RUNS, /* one run in 16 times itself */
 	COUNTER_SELF_TIMED_NS,
 	COUNTER_SELF_TIMED_MAX_NS,

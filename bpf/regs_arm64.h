@@ -6,11 +6,21 @@
 #define PSTATE_AARCH32 0x10 /* arch/arm64/include/asm/ptrace.h: PSR_MODE32_BIT */
 
 #define regs_pc(regs) ((regs)->pc)
-#define regs_sp(regs) ((regs)->sp)
-#define regs_fp(regs) ((regs)->regs[29])
 
 /* What tells a 32-bit task. */
 #define regs_mode(regs) ((regs)->pstate)
 #define mode_is_64bit(mode) (!((mode)&PSTATE_AARCH32))
+
+/* By DWARF number (DWARF for the Arm 64-bit Architecture, section 4.1). */
+static __always_inline void walk_set_regs(struct walk *w, const struct pt_regs *regs)
+{
+	w->pc = regs->pc;
+	w->sp = regs->sp;
+	w->fp = regs->regs[29];
+#pragma unroll
+	for (u32 i = 0; i < 31; i++)
+		w->regs[i] = regs->regs[i];
+	w->regs[31] = regs->sp;
+}
 
 #endif

@@ -12,10 +12,13 @@
 #include <bpf/bpf_tracing.h>
 
 #include "bpf/record.h"
+#include "bpf/unwind_slot.h"
 #include "bpf/scratch.h"
 #include "bpf/vma.h"
 #include "bpf/cgroup.h"
+#include "bpf/tables.h"
 #include "bpf/address.h"
+#include "bpf/uprobes.h"
 #include "bpf/unwind.h"
 #if defined(__TARGET_ARCH_x86)
 #include "bpf/regs_x86.h"
@@ -132,12 +135,11 @@ static __always_inline void end_without_stack(struct scratch *s, enum end_reason
 	push_word(s, FRAME_MAKE_MARK(FRAME_MARK_END, end));
 }
 
-static __always_inline void walk_user(struct scratch *s, struct counters *c, u64 pc, u64 sp, u64 fp,
-				      u64 mode)
+static __always_inline void walk_user(struct scratch *s, struct counters *c, u64 mode)
 {
 	asm volatile("" : "+r"(mode)); /* a narrow load from the context is refused */
 	if (mode_is_64bit(mode))
-		unwind_user(s, c, pc, sp, fp);
+		unwind_user(s, c);
 	else
 		end_without_stack(s, END_UNSUPPORTED_ABI);
 }
@@ -146,6 +148,7 @@ static __always_inline void user_stack(struct bpf_perf_event_data *ctx, struct s
 				       struct counters *c, struct task_struct *task)
 {
 	u32 flags = BPF_CORE_READ(task, flags);
+	u64 mode;
 
 	if (flags & PF_KTHREAD) { /* also while it borrows a user's address space */
 		s->head.record.flags |= RECORD_KTHREAD;
@@ -162,15 +165,21 @@ static __always_inline void user_stack(struct bpf_perf_event_data *ctx, struct s
 	if (s->head.record.flags & RECORD_IN_KERNEL) {
 		struct pt_regs *regs = &s->regs;
 
-		if (bpf_probe_read_kernel(regs, sizeof(*regs), (void *)bpf_task_pt_regs(task)))
+		if (bpf_probe_read_kernel(regs, sizeof(*regs), (void *)bpf_task_pt_regs(task))) {
 			end_without_stack(s, END_READ_FAULT);
-		else
-			walk_user(s, c, regs_pc(regs), regs_sp(regs), regs_fp(regs),
-				  regs_mode(regs));
-		return;
+			return;
+		}
+		walk_set_regs(&s->walk, regs);
+		mode = regs_mode(regs);
+	} else {
+		walk_set_regs(&s->walk, &ctx->regs);
+		mode = regs_mode(&ctx->regs);
+		/*
+		 * Or the compiler loads behind the branches, through a pointer that may be the context: refused.
+		 */
+		asm volatile("" ::: "memory");
 	}
-	walk_user(s, c, regs_pc(&ctx->regs), regs_sp(&ctx->regs), regs_fp(&ctx->regs),
-		  regs_mode(&ctx->regs));
+	walk_user(s, c, mode);
 }
 
 /* When to wake the core: for a file to be opened while its process lives, and before the ring is full. */

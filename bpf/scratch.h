@@ -9,15 +9,18 @@
 #define FLEETPROF_SCRATCH_H
 
 #define MEMO_SIZE 8 /* mappings that one sample remembers */
+#define USER_REGS 32 /* of arm64; a power of two */
 #define STACK_WINDOW_BYTES 2048 /* one read of so much is cheaper than two of a few bytes */
 #define STACK_WINDOW_WORDS (STACK_WINDOW_BYTES / 8)
 #define MAPLE_NODE_WORDS 32 /* a maple node is 256 bytes, and aligned to that */
-#define VMA_WORDS 32 /* enough of vm_area_struct for its relocated members */
+#define BLOCK_WORDS                                                                                \
+	16 /* the first 128 bytes of a VMA, an inode or a superblock have what is asked of them */
 
-/* One executable mapping: the frame word of its first byte; others follow by adding the distance. */
+/* One executable mapping: the frame word of its first byte, others follow by adding the distance; and its file's table. */
 struct memo {
 	u64 start, len;
 	u64 word;
+	u64 table; /* as in struct unwind_slot */
 };
 
 /* A mapping as the VMA tree has it, checked. */
@@ -30,11 +33,23 @@ struct vma {
 
 struct walk {
 	u64 pc, sp, fp;
-	u64 stack_end; /* of the mapping that holds the stack pointer */
+	u64 regs[USER_REGS]; /* by DWARF number; known while `exact` only */
+	u64 stack_start, stack_end; /* of the mapping that holds the stack pointer */
 	u64 window_start; /* user address of window[0]; window_len 0: nothing read yet */
+	u64 uprobe_return; /* struct return_instance of the next trampoline; 0: the newest */
 	u32 window_len;
-	bool leaf; /* pc is where the thread is, not a return address */
+	u32 rule_misses;
+	u32 switches; /* to another stack */
+	u32 nr_marks;
+	bool exact; /* pc is where the thread was, not behind a call: the leaf, and above a signal frame */
 	u16 end; /* enum end_reason */
+	u16 bridge; /* why the step to this frame went by frame pointer though a table should say; 0: it did not */
+	u16 bridge_marked; /* the reason that was told last */
+};
+
+/* The frame in hand: its word, its file's table, and what that says. */
+struct frame {
+	u64 word, table, rule;
 };
 
 struct scratch {
@@ -46,11 +61,12 @@ struct scratch {
 	struct walk walk;
 	struct pt_regs
 		regs; /* of user mode; the BPF stack has 512 bytes for all calls, and is full */
+	struct frame frame;
 	struct memo memo[MEMO_SIZE];
 	u32 memo_next, memo_hit;
 	struct vma vma;
 	u64 node[MAPLE_NODE_WORDS];
-	u64 raw_vma[VMA_WORDS];
+	u64 block[BLOCK_WORDS];
 	u64 window[STACK_WINDOW_WORDS];
 	u64 words
 		[1024]; /* a power of two above RECORD_MAX_WORDS, so that a mask bounds the index */
@@ -96,7 +112,7 @@ struct file_key {
 };
 struct file_value {
 	u32 id;
-	u32 pad;
+	u32 slot; /* of its table */
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -2,110 +2,248 @@
 /*
  * The user stack: from the registers, frame by frame, to the root.
  *
- * A step finds the caller of a frame. There is one kind of step so far, by frame pointer; unwind_step() chooses.
- * Every step is validated: the frame address grows and stays inside the stack's own mapping, and the return address
- * lies in an executable mapping, or the walk ends and says why. A wrong caller is worse than none.
+ * A step finds the caller of a frame by the rule that the file's table has for it, and by frame pointer where there is no
+ * table. Every step is validated: the frame address grows and stays inside the stack's own mapping (a signal frame may
+ * lie on another stack), and the return address lies in an executable mapping, or the walk ends and says why. Where a
+ * table should know and does not, one step by frame pointer is tried, and marked once its caller proves to be code.
+ * A wrong caller is worse than none.
+ *
+ * The logic is also compiled natively by the tests (tests/bpf_native.h).
  */
 #ifndef FLEETPROF_UNWIND_H
 #define FLEETPROF_UNWIND_H
+
+#define STACK_SWITCHES_MAX                                                                         \
+	4 /* of one walk: a handler on its own stack, in a coroutine, in a thread … */
+#define BRIDGE_MARKS_MAX 6 /* RECORD_MAX_WORDS has room for eight marks */
+#define FP_LOST 1 /* a frame pointer that no step takes for one */
 
 struct unwind_context {
 	struct scratch *s;
 	struct counters *c;
 };
 
-/* Two words of the user stack at addr, from the window or through a new one. */
-static __always_inline bool stack_read(struct scratch *s, u64 addr, u64 *first, u64 *second)
+/* Reads what there is of the stack from addr on into the window: to its end, to the page's, or one word. */
+static __always_inline bool read_window(struct scratch *s, u64 addr)
+{
+	struct walk *w = &s->walk;
+	u64 len = w->stack_end - addr;
+
+	if (len > STACK_WINDOW_BYTES)
+		len = STACK_WINDOW_BYTES;
+	asm volatile("" : "+r"(len));
+	if (len < 8 || len > STACK_WINDOW_BYTES)
+		len = 8;
+	if (bpf_probe_read_user(s->window, len, (void *)addr)) {
+		/* The next page of the stack may not be there. */
+		len = 8;
+		if (bpf_probe_read_user(s->window, 8, (void *)addr)) {
+			w->window_len = 0;
+			return false;
+		}
+	}
+	w->window_start = addr;
+	w->window_len = len;
+	return true;
+}
+
+/* One word of the stack, from the window or through a new one that begins there: callers read upwards. */
+static __always_inline bool read_word(struct scratch *s, u64 addr, u64 *ret)
 {
 	struct walk *w = &s->walk;
 	u64 distance = addr - w->window_start;
 
-	if (distance + 16 > w->window_len) {
-		u64 len = w->stack_end - addr;
-
-		if (len > STACK_WINDOW_BYTES)
-			len = STACK_WINDOW_BYTES;
-		asm volatile("" : "+r"(len));
-		if (len < 16 || len > STACK_WINDOW_BYTES)
+	if (distance + 8 > w->window_len || (distance & 7)) {
+		if (!read_window(s, addr))
 			return false;
-		if (bpf_probe_read_user(s->window, len, (void *)addr)) {
-			/* The next page of the stack may not be there. */
-			len = 16;
-			if (bpf_probe_read_user(s->window, 16, (void *)addr)) {
-				w->window_len = 0;
-				return false;
-			}
-		}
-		w->window_start = addr;
-		w->window_len = len;
 		distance = 0;
 	}
-	*first = s->window[(distance / 8) & (STACK_WINDOW_WORDS - 1)];
-	*second = s->window[(distance / 8 + 1) & (STACK_WINDOW_WORDS - 1)];
+	*ret = s->window[(distance / 8) & (STACK_WINDOW_WORDS - 1)];
 	return true;
 }
+
+/* The stack goes on at addr; it may be another one. */
+static __always_inline enum end_reason follow_stack(struct scratch *s, u64 addr)
+{
+	struct walk *w = &s->walk;
+
+	if (addr < w->stack_end && addr >= w->stack_start)
+		return END_NONE;
+	if (w->switches++ >= STACK_SWITCHES_MAX || vma_find(s, s->mm, addr) != VMA_FOUND)
+		return END_BAD_CFA;
+	w->stack_start = s->vma.start;
+	w->stack_end = s->vma.end;
+	w->window_len = 0;
+	return END_NONE;
+}
+
+#if defined(__TARGET_ARCH_x86)
+#include "bpf/unwind_x86.h"
+#else
+#include "bpf/unwind_arm64.h"
+#endif
 
 /* x86-64 and arm64 alike: the frame pointer points at the caller's, and the return address lies above it. */
 static __always_inline enum end_reason step_by_frame_pointer(struct scratch *s)
 {
 	struct walk *w = &s->walk;
-	u64 fp = w->fp, caller_fp, return_address;
+	/* A leaf without a table may have anything in the register, 0 too; what that finds proves nothing. */
+	enum end_reason root = w->exact && w->bridge ? w->bridge : END_ROOT;
+	u64 fp = w->fp, caller_fp, ra;
 
 	if (!fp)
-		return END_ROOT;
+		return root;
 	if ((fp & 7) || fp < w->sp || fp > w->stack_end - 16)
-		return END_BAD_FP;
-	if (!stack_read(s, fp, &caller_fp, &return_address))
+		return w->bridge ? w->bridge : END_BAD_FP;
+	if (!read_word(s, fp, &caller_fp) || !read_word(s, fp + 8, &ra))
 		return END_READ_FAULT;
-	if (!return_address)
-		return END_ROOT;
 	w->sp = fp + 16;
 	w->fp = caller_fp;
-	w->pc = return_address;
-	w->leaf = false;
-	return END_NONE;
+	w->pc = code_address(ra);
+	w->exact = false;
+	return ra ? END_NONE : root;
 }
 
-static __always_inline enum end_reason unwind_step(struct scratch *s)
+/* A signal trampoline is rarely described by its file; its code is the same everywhere. */
+static __always_inline bool is_sigreturn(struct scratch *s)
 {
+	u64 code[2];
+
+	return !s->walk.exact && !bpf_probe_read_user(code, sizeof(code), (void *)s->walk.pc) &&
+	       code_is_sigreturn(code[0], code[1]);
+}
+
+/* What s->frame's table says about it; remembered, if it is final. */
+static __always_inline u64 rule_of_frame(struct scratch *s)
+{
+	struct cached_rule *cached;
+	u64 word = s->frame.word, table = s->frame.table, rule = UNWIND_GAP;
+
+	switch (table) {
+	case UNWIND_TABLE_ANON:
+		return UNWIND_GAP;
+	case UNWIND_TABLE_CALLED:
+		return RULE_CALLED;
+	case UNWIND_TABLE_PENDING:
+		return is_sigreturn(s) ? UNWIND_SIGNAL : UNWIND_GAP;
+	}
+	cached = cached_rule_of(word);
+	if (!cached)
+		return UNWIND_GAP;
+	if (cached->word == word)
+		return cached->rule;
+	s->walk.rule_misses++;
+	if (table != UNWIND_TABLE_NONE) {
+		search_table(s);
+		rule = s->frame.rule;
+	}
+	if (rule == UNWIND_GAP && is_sigreturn(s))
+		rule = UNWIND_SIGNAL;
+	cached->word = word;
+	cached->rule = rule;
+	return rule;
+}
+
+/* Adds the frame's word; before it the mark that says why it was found by frame pointer, once for several such frames. */
+static __always_inline void push_frame(struct scratch *s, u64 rule)
+{
+	struct walk *w = &s->walk;
+	u64 word = s->frame.word;
+
+	if (w->bridge && w->bridge != w->bridge_marked && w->nr_marks < BRIDGE_MARKS_MAX) {
+		push_word(s, FRAME_MAKE_MARK(FRAME_MARK_GAP_BY_FP, w->bridge));
+		w->nr_marks++;
+	}
+	w->bridge_marked = w->bridge;
+	/* A trampoline is entered by the handler's ret, not behind a call of its own. */
+	if (unwind_rule_kind(rule) == UNWIND_SIGNAL && !w->exact)
+		word++;
+	push_word(s, word);
+}
+
+/* Why frame pointers stand in for a table; 0: they are all there is. */
+static __always_inline u16 bridge_reason(const struct scratch *s, u32 kind)
+{
+	if (kind == UNWIND_UNSUPPORTED)
+		return END_UNSUPPORTED;
+	if (s->frame.table == UNWIND_TABLE_ANON || s->frame.table == UNWIND_TABLE_NONE)
+		return 0;
+	return END_NO_TABLE;
+}
+
+static __always_inline enum end_reason unwind_step(struct scratch *s, u64 rule)
+{
+	struct walk *w = &s->walk;
+	u32 kind = unwind_rule_kind(rule);
+
+	w->bridge = 0;
+	if (kind == UNWIND_ROOT)
+		return END_ROOT;
+	if (kind == UNWIND_SIGNAL)
+		return step_by_signal_frame(s);
+	if (kind > UNWIND_SIGNAL)
+		return step_by_cfa(s, rule);
+	w->bridge = bridge_reason(s, kind);
 	return step_by_frame_pointer(s);
+}
+
+/* Has the kernel led the thread out of its code, to probe it? Then w->pc is where it would be without the probe. */
+static __always_inline bool uprobe_has_it(struct scratch *s)
+{
+	struct walk *w = &s->walk;
+	u64 word = s->frame.word, pc = 0;
+
+	if (w->end == END_NONE && w->exact && FRAME_KIND(word) == FRAME_SPECIAL &&
+	    FRAME_SPECIAL_WHICH(word) == FRAME_SPECIAL_UPROBES)
+		pc = uprobe_original(w->pc);
+	else if (w->end == END_NO_MAP && !w->exact)
+		pc = uprobe_return_address(s); /* the byte before it is nobody's */
+	if (!pc)
+		return false;
+	w->pc = pc;
+	w->end = END_NONE;
+	return true;
 }
 
 static long unwind_frame(u32 index, struct unwind_context *u)
 {
 	struct scratch *s = u->s;
 	struct walk *w = &s->walk;
+	u64 rule;
 
 	/* A return address may be the first byte behind its function: look up the call instead. */
-	w->end = push_address(s, u->c, w->leaf ? w->pc : w->pc - 1);
-	if (w->end)
+	w->end = find_address(s, u->c, w->exact ? w->pc : w->pc - 1);
+	if (uprobe_has_it(s))
+		return 0;
+	if (w->end) {
+		if (w->end == END_NO_MAP && w->bridge)
+			w->end = w->bridge;
 		return 1;
-	w->end = unwind_step(s);
+	}
+	rule = rule_of_frame(s);
+	push_frame(s, rule);
+	w->end = unwind_step(s, rule);
 	return w->end != END_NONE;
 }
 
-/* The end of the mapping that holds the stack pointer; 0 if there is none. */
-static __always_inline u64 stack_end(struct scratch *s, u64 sp)
-{
-	if (vma_find(s, s->mm, sp) != VMA_FOUND)
-		return 0;
-	return s->vma.end;
-}
-
-/* Adds the user part of the stack to s->words, and a mark where it is not complete. */
-static __always_inline void unwind_user(struct scratch *s, struct counters *c, u64 pc, u64 sp,
-					u64 fp)
+/* Adds the user part of the stack to s->words, and a mark where it is not complete. The walk has its registers. */
+static __always_inline void unwind_user(struct scratch *s, struct counters *c)
 {
 	struct unwind_context u = { .s = s, .c = c };
 	struct walk *w = &s->walk;
 
-	w->pc = pc;
-	w->sp = sp;
-	w->fp = fp;
-	w->leaf = true;
+	w->exact = true;
 	w->window_len = 0;
+	w->rule_misses = 0;
+	w->switches = 0;
+	w->nr_marks = 0;
+	w->bridge = 0;
+	w->bridge_marked = 0;
+	w->uprobe_return = 0;
+	w->stack_start = 0;
+	w->stack_end = 0;
 	w->end = END_NONE;
-	w->stack_end = stack_end(s, sp);
+	follow_stack(s, w->sp); /* without it every step by the stack fails, and says so */
 	bpf_loop(RECORD_MAX_FRAMES, unwind_frame, &u, 0);
 	if (w->end == END_NONE)
 		w->end = END_DEPTH;
@@ -114,6 +252,8 @@ static __always_inline void unwind_user(struct scratch *s, struct counters *c, u
 		push_word(s, FRAME_MAKE_MARK(FRAME_MARK_CUT, w->end));
 	else if (w->end != END_ROOT)
 		push_word(s, FRAME_MAKE_MARK(FRAME_MARK_END, w->end));
+	c->counter[COUNTER_FRAMES] += s->nr_words - s->head.nr_words_kernel;
+	c->counter[COUNTER_RULE_MISSES] += w->rule_misses;
 }
 
 #endif

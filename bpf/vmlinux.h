@@ -174,6 +174,17 @@ struct css_set {
 	struct cgroup *dfl_cgrp;
 };
 
+struct return_instance {
+	unsigned long orig_ret_vaddr;
+	bool chained; /* the next one is of the same return address */
+	struct return_instance *next;
+};
+
+struct uprobe_task {
+	struct return_instance *return_instances;
+	unsigned long vaddr, xol_vaddr;
+};
+
 struct task_struct {
 	unsigned int flags;
 	int pid, tgid;
@@ -182,6 +193,7 @@ struct task_struct {
 	u64 start_boottime;
 	char comm[16];
 	struct css_set *cgroups;
+	struct uprobe_task *utask;
 };
 
 #pragma clang attribute pop

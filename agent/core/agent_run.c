@@ -193,6 +193,7 @@ static int divide_memory(struct agent *a, struct sampling_config *sampling, stru
 static int prepare(struct agent *a, struct err *err)
 {
 	struct sampling_config config = { .rate_hz = (uint32_t)a->config->rate,
+					  .memory_limit = a->config->memory.limit,
 					  .max_files = max_files() };
 	int r = divide_memory(a, &config, err);
 

@@ -25,6 +25,7 @@ struct objects {
 	struct sampler *sampler;
 	struct openclient *opener;
 	struct symclient *symbolizer;
+	struct table_source *tables;
 	struct hashmap *by_identity; /* struct identity_key → struct object * */
 	struct hashmap *by_id; /* uint32_t → struct object * */
 	size_t max;
@@ -43,7 +44,7 @@ static struct identity_key key_of(const struct rec_map *map)
 }
 
 int objects_new(struct objects **ret, struct sampler *sampler, struct openclient *opener,
-		struct symclient *symbolizer, size_t max)
+		struct symclient *symbolizer, struct table_source *tables, size_t max)
 {
 	_cleanup_(objects_freep) struct objects *o = calloc(1, sizeof(*o));
 	int r;
@@ -53,6 +54,7 @@ int objects_new(struct objects **ret, struct sampler *sampler, struct openclient
 	o->sampler = sampler;
 	o->opener = opener;
 	o->symbolizer = symbolizer;
+	o->tables = tables;
 	o->max = max;
 	o->window = 1;
 	r = hashmap_new(&o->by_identity, sizeof(struct identity_key), sizeof(struct object *),
@@ -96,7 +98,8 @@ static void announce(struct object *object)
 
 	if (object->announced)
 		return;
-	r = sampler_set_file(object->objects->sampler, &object->identity, object->id);
+	r = sampler_set_file(object->objects->sampler, &object->identity, object->id,
+			     object->table_slot);
 	if (r < 0)
 		log_debug("cannot number %s: %s", object->identity.name, err_str(r));
 	else
@@ -179,6 +182,7 @@ static void on_open(int fd, void *userdata)
 	}
 	object->path = path_of(fd);
 	object->fd = file.fd = TAKE_FD(owned);
+	object->table_slot = table_source_add(object->objects->tables, &file);
 	announce(object);
 	object->identifying = true;
 	if (symclient_identity(object->objects->symbolizer, &file, on_identity, object) < 0) {
@@ -221,6 +225,7 @@ static struct object *add_object(struct objects *o, const struct rec_map *map, u
 	object->id = o->last_id + 1;
 	object->identity = *map;
 	object->fd = object->debug_fd = -1;
+	object->table_slot = UNWIND_SLOT_NONE;
 	object->owner = owner;
 	if (object->id > FRAME_FILE_ID_MAX || hashmap_put(o->by_id, &object->id, &value, NULL))
 		return object_free(object);
@@ -330,6 +335,7 @@ static void forget(struct objects *o, struct object *object)
 
 	hashmap_remove(o->by_identity, &key);
 	hashmap_remove(o->by_id, &object->id);
+	table_source_remove(o->tables, object->table_slot);
 	object_free(object);
 	o->forgotten++;
 }

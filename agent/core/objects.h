@@ -12,6 +12,7 @@
 #define FLEETPROF_CORE_OBJECTS_H
 
 #include "agent/core/sampler.h"
+#include "agent/core/table_source.h"
 #include "agent/opener/client.h"
 #include "symbolizer/client.h"
 
@@ -26,6 +27,7 @@ struct object {
 	struct symbolizer_identity elf;
 	int debug_fd; /* of what may be its separate debug file; -1: none */
 	uint64_t owner; /* hash of the owner that first mapped it, for the symbolizer's budgets */
+	uint32_t table_slot; /* of its unwind table; UNWIND_SLOT_NONE while unopened */
 	/* private to objects.c */
 	struct objects *objects;
 	unsigned int attempts;
@@ -47,8 +49,9 @@ struct objects_counts {
 	uint64_t mismatches; /* descriptors that turned out to be another file */
 };
 
+/* tables: whom to tell of a file that is opened. */
 int objects_new(struct objects **ret, struct sampler *sampler, struct openclient *opener,
-		struct symclient *symbolizer, size_t max);
+		struct symclient *symbolizer, struct table_source *tables, size_t max);
 struct objects *objects_free(struct objects *objects);
 DEFINE_CLEANUP(struct objects *, objects_free)
 

@@ -207,6 +207,19 @@ static void print_cost(const struct recording *r, const struct symbolize_counts 
 	       c->bpf[COUNTER_SELF_TIMED_MAX_NS]);
 }
 
+static void print_tables(const struct recording *r)
+{
+	const uint64_t *c = r->sampling.loss.sampler.bpf;
+	struct tables_counts t;
+
+	tables_counts(table_source_tables(r->sampling.tables), &t);
+	printf("unwind tables: %" PRIu64 " placed (%.1f MB), %" PRIu64 " files have none, %" PRIu64
+	       " failed, %" PRIu64 " without room; user frames: %" PRIu64 ", of them %" PRIu64
+	       " searched\n",
+	       t.placed, (double)t.bytes / (1 << 20), t.none, t.failed, t.evicted,
+	       c[COUNTER_FRAMES], c[COUNTER_RULE_MISSES]);
+}
+
 /* The files come first: nobody may read what is printed, and then it never ends. */
 int recording_finish(struct recording *r, struct err *err)
 {
@@ -229,6 +242,7 @@ int recording_finish(struct recording *r, struct err *err)
 		fputs(buf_str(&summary), stdout);
 	print_balance(r);
 	print_cost(r, &counts);
+	print_tables(r);
 	if (!r->sampling.loss.in_profile)
 		log_warn(
 			"nothing was sampled: what was asked for used no CPU while it was watched");

@@ -19,17 +19,22 @@
 #include <sys/random.h>
 
 #include "bpf/sampler.skel.h"
+#include "bpf/unwind_table.h"
 
 #define DRAIN_MAX_NS (10 * NSEC_PER_MSEC) /* the ring may be filled faster than it is emptied */
 #define DRAIN_CLOCK_EVERY 16
 #define HOTPLUG_INTERVAL_NS (2 * NSEC_PER_SEC)
 #define EARLY_SHARE 1000 /* NTP slews by 500 parts in a million at the most: half of this */
 #define CUT_TRIES 1000
+#define SLABS_MAX 65535u /* a place has 16 bits for the slab */
+#define RULE_CHUNK_BYTES 32768u /* struct rule_chunk of bpf/tables.h */
+#define RULE_CHUNKS_MAX 4u /* 8,192 rules: more only miss the CPU's own caches */
 
 struct sampler {
 	struct loop *loop;
 	struct sampler_bpf *bpf;
 	struct sampler_cpus *cpus;
+	struct sampler_tables *tables;
 	struct ring_buffer *ring;
 	struct loop_source *on_ring, *on_drain_timer;
 	sampler_fn fn;
@@ -151,6 +156,47 @@ static int check_rate(uint32_t rate_hz, struct err *err)
 	return 0;
 }
 
+/* A slab more than the bytes say: the last entry of the outer map is not a slab's. */
+static uint32_t outer_entries(const struct sampler_config *config)
+{
+	uint64_t slabs = config->table_bytes / UNWIND_SLAB_BYTES;
+
+	return (uint32_t)MIN(MAX(slabs, 1u), (uint64_t)SLABS_MAX) + 1;
+}
+
+static uint32_t rule_chunks(const struct sampler_config *config)
+{
+	uint32_t chunks = 1;
+
+	while (chunks < RULE_CHUNKS_MAX &&
+	       2ULL * chunks * RULE_CHUNK_BYTES <= config->rule_cache_bytes)
+		chunks *= 2;
+	return chunks;
+}
+
+static int size_maps(struct sampler *s, const struct sampler_config *config)
+{
+	const struct {
+		struct bpf_map *map;
+		uint32_t entries;
+	} sizes[] = {
+		{ s->bpf->maps.ring, (uint32_t)config->ring_bytes },
+		{ s->bpf->maps.files, config->max_files },
+		{ s->bpf->maps.cgroups, config->max_cgroups },
+		{ s->bpf->maps.slabs, outer_entries(config) },
+		{ s->bpf->maps.tables, config->max_tables },
+		{ s->bpf->maps.rules, rule_chunks(config) },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		int r = bpf_map__set_max_entries(sizes[i].map, sizes[i].entries);
+
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
 static int load(struct sampler *s, const struct sampler_config *config, struct err *err)
 {
 	int r;
@@ -162,11 +208,8 @@ static int load(struct sampler *s, const struct sampler_config *config, struct e
 	s->bpf->rodata->ring_bytes = config->ring_bytes;
 	if (getrandom((void *)&s->bpf->rodata->hash_seed, 8, GRND_NONBLOCK) != 8)
 		s->bpf->rodata->hash_seed = clock_boot_ns();
-	r = bpf_map__set_max_entries(s->bpf->maps.ring, (uint32_t)config->ring_bytes);
-	if (!r)
-		r = bpf_map__set_max_entries(s->bpf->maps.files, config->max_files);
-	if (!r)
-		r = bpf_map__set_max_entries(s->bpf->maps.cgroups, config->max_cgroups);
+	s->bpf->rodata->rule_chunks = rule_chunks(config);
+	r = size_maps(s, config);
 	if (!r)
 		r = sampler_bpf__load(s->bpf);
 	if (r)
@@ -297,6 +340,10 @@ int sampler_new(struct sampler **ret, struct loop *loop, const struct sampler_co
 	if (!r)
 		r = self_test(s, err);
 	if (!r)
+		r = sampler_tables_new(&s->tables, loop, bpf_map__fd(s->bpf->maps.slabs),
+				       bpf_map__fd(s->bpf->maps.tables), outer_entries(config),
+				       config->max_tables);
+	if (!r)
 		r = open_ring(s, err);
 	if (!r)
 		r = sampler_cpus_new(&s->cpus, s->period_ns, bpf_program__fd(s->bpf->progs.sample),
@@ -315,6 +362,7 @@ struct sampler *sampler_free(struct sampler *s)
 	loop_source_free(s->on_drain_timer);
 	sampler_cpus_free(s->cpus);
 	ring_buffer__free(s->ring);
+	sampler_tables_free(s->tables);
 	sampler_bpf__destroy(s->bpf);
 	free(s);
 	return NULL;
@@ -431,12 +479,13 @@ static struct file_key file_key(const struct rec_map *identity)
 				   .gen = identity->gen };
 }
 
-int sampler_set_file(struct sampler *s, const struct rec_map *identity, uint32_t file_id)
+int sampler_set_file(struct sampler *s, const struct rec_map *identity, uint32_t file_id,
+		     uint32_t table_slot)
 {
 	struct file_key key = file_key(identity);
 	struct {
-		uint32_t id, pad;
-	} value = { .id = file_id };
+		uint32_t id, slot;
+	} value = { .id = file_id, .slot = table_slot };
 
 	return bpf_map__update_elem(s->bpf->maps.files, &key, sizeof(key), &value, sizeof(value),
 				    BPF_ANY);
@@ -556,6 +605,11 @@ int sampler_map_bytes(struct sampler *s, uint64_t *ret)
 			*ret += bytes;
 	}
 	return 0;
+}
+
+struct sampler_tables *sampler_tables(struct sampler *s)
+{
+	return s->tables;
 }
 
 uint64_t sampler_period_ns(const struct sampler *s)

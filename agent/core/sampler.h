@@ -13,6 +13,7 @@
 #include "agent/base/err.h"
 #include "agent/base/loop.h"
 #include "agent/core/sampler_cpus.h"
+#include "agent/core/sampler_tables.h"
 
 #include <linux/types.h>
 
@@ -30,6 +31,9 @@ struct sampler_config {
 	sampler_open_fn
 		open_event; /* asked when our own rights do not open a perf event; NULL: nobody */
 	void *open_userdata;
+	uint32_t max_tables; /* files that may have an unwind table */
+	uint64_t table_bytes; /* for all unwind tables */
+	uint64_t rule_cache_bytes; /* of each CPU */
 };
 
 /* Which tasks are sampled; the rest is counted as filtered. All lists are copied. */
@@ -102,8 +106,15 @@ int sampler_tick(struct sampler *sampler);
 enum { SAMPLER_E_MORE = 1 };
 int sampler_drain(struct sampler *sampler);
 
-/* Announces a file revision's id: from now on its frames come as FRAME_FILE words. */
-int sampler_set_file(struct sampler *sampler, const struct rec_map *identity, uint32_t file_id);
+/*
+ * Announces a file revision's id: from now on its frames come as FRAME_FILE words. table_slot: of its unwind table
+ * (bpf/unwind_slot.h), which comes when it comes.
+ */
+int sampler_set_file(struct sampler *sampler, const struct rec_map *identity, uint32_t file_id,
+		     uint32_t table_slot);
+
+/* The kernel side's room for unwind tables; the sampler's. */
+struct sampler_tables *sampler_tables(struct sampler *sampler);
 
 /* Takes the number back: frames of that file come as descriptions again. For an id that is given up. */
 int sampler_forget_file(struct sampler *sampler, const struct rec_map *identity);

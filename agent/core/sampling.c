@@ -3,6 +3,7 @@
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
 #include "agent/base/privilege.h"
+#include "agent/core/budget.h"
 #include "agent/core/symbolize.h"
 
 #include <fcntl.h>
@@ -10,6 +11,8 @@
 #include <sys/resource.h>
 
 #define MAX_CGROUPS 65536
+#define MAX_TABLES                                                                                 \
+	8192 /* files with native code that are in use at a time; large hosts have some 2,000 */
 #define RING_BYTES_MIN (2u << 20)
 #define RING_BYTES_MAX (64u << 20)
 #define RECORD_BYTES_TYPICAL 1024
@@ -150,9 +153,25 @@ static int start_helpers(struct sampling *s, const struct sampling_config *confi
 	if (!r)
 		r = jitmaps_new(&s->jitmaps, s->opener);
 	if (!r)
-		r = objects_new(&s->objects, s->sampler, s->opener, s->symbolizer,
+		r = table_source_new(&s->tables, s->loop, sampler_tables(s->sampler),
+				     s->symbolizer);
+	if (!r)
+		r = objects_new(&s->objects, s->sampler, s->opener, s->symbolizer, s->tables,
 				config->max_files);
 	return r;
+}
+
+static void copy_vdso(struct sampling *s)
+{
+	struct symclient_file file = { .key = SYMBOLIZE_KEY_VDSO };
+
+	if (symbolize_copy_vdso(&s->vdso_fd) < 0) {
+		log_debug("this process has no vDSO to copy");
+		return;
+	}
+	file.fd = s->vdso_fd;
+	if (s->tables)
+		table_source_add_vdso(s->tables, &file);
 }
 
 static int drop_privileges(struct err *err)
@@ -162,6 +181,21 @@ static int drop_privileges(struct err *err)
 	return privilege_drop(keep, ARRAY_SIZE(keep), 0, err);
 }
 
+static int divide_memory(const struct sampling_config *config, struct sampler_config *sampler,
+			 struct err *err)
+{
+	unsigned int nr_cpus = (unsigned int)sysconf(_SC_NPROCESSORS_CONF);
+	uint64_t limit = config->memory_limit ?: budget_default_limit(nr_cpus);
+	struct budget budget;
+	int r = budget_divide(limit, nr_cpus, &budget, err);
+
+	if (r)
+		return r;
+	sampler->table_bytes = budget.unwind_tables;
+	sampler->rule_cache_bytes = budget.unwind_cache / nr_cpus;
+	return 0;
+}
+
 int sampling_prepare(struct sampling *s, const struct sampling_config *config, struct err *err)
 {
 	struct sampler_config sampler = { .rate_hz = config->rate_hz,
@@ -169,10 +203,13 @@ int sampling_prepare(struct sampling *s, const struct sampling_config *config, s
 					  .drain_interval_ns = config->drain_interval_ns,
 					  .max_files = (uint32_t)config->max_files,
 					  .max_cgroups = MAX_CGROUPS,
+					  .max_tables = MAX_TABLES,
 					  .open_event = keeper_open_event,
 					  .open_userdata = s->keeper };
-	int r;
+	int r = divide_memory(config, &sampler, err);
 
+	if (r)
+		return r;
 	prctl(PR_SET_NAME, "fleetprof");
 	r = loop_new(&s->loop);
 	if (!r)
@@ -184,8 +221,7 @@ int sampling_prepare(struct sampling *s, const struct sampling_config *config, s
 		r = start_helpers(s, config, err);
 	/* Opened with privileges, so that it shows addresses; a kernel may still refuse them. */
 	s->kallsyms_fd = open("/proc/kallsyms", O_RDONLY | O_CLOEXEC);
-	if (symbolize_copy_vdso(&s->vdso_fd) < 0)
-		log_debug("this process has no vDSO to copy");
+	copy_vdso(s);
 	return r ?: drop_privileges(err);
 }
 
@@ -197,6 +233,7 @@ void sampling_deinit(struct sampling *s)
 	symclient_free(s->symbolizer);
 	objects_free(s->objects);
 	jitmaps_free(s->jitmaps);
+	table_source_free(s->tables);
 	owners_free(s->owners);
 	sampler_free(s->sampler);
 	loop_free(s->loop);

@@ -22,6 +22,7 @@ struct sampling_config {
 		drain_interval_ns; /* between looks at the ring, unless a record asks for one at once */
 	uint64_t ring_bytes; /* a power of two; 0: room for some intervals of every CPU's samples */
 	size_t max_files;
+	uint64_t memory_limit; /* divided by core/budget.h; 0: the default */
 };
 
 struct sampling {
@@ -30,6 +31,7 @@ struct sampling {
 	struct sampler *sampler;
 	struct openclient *opener;
 	struct symclient *symbolizer;
+	struct table_source *tables;
 	struct objects *objects;
 	struct jitmaps *jitmaps;
 	struct owners *owners;

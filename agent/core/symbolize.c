@@ -12,7 +12,6 @@
 #include <sys/auxv.h>
 
 #define UNKNOWN UINT32_MAX
-#define KEY_VDSO (1ULL << 32) /* behind every file id */
 #define ATTEMPTS 3 /* of a batch that a dying symbolizer lost */
 
 struct symbolize {
@@ -234,7 +233,7 @@ static int request(struct batch *batch, const uint64_t *offsets)
 {
 	struct symbolize *s = batch->s;
 	uint64_t word = s->words[batch->first];
-	struct symclient_file file = { .key = KEY_VDSO, .fd = s->config.vdso_fd };
+	struct symclient_file file = { .key = SYMBOLIZE_KEY_VDSO, .fd = s->config.vdso_fd };
 	const struct object *object;
 
 	switch (FRAME_KIND(word)) {

@@ -49,6 +49,8 @@ size_t symbolize_pending(const struct symbolize *s);
 int symbolize_finish(struct symbolize *s, const uint32_t *owners,
 		     struct symbolize_counts *ret_counts);
 
+#define SYMBOLIZE_KEY_VDSO (1ULL << 32) /* the copy's key at the symbolizer, behind every file id */
+
 /* A memfd with a copy of our own vDSO, which every process of this kernel shares; -ENOENT without one. */
 int symbolize_copy_vdso(int *ret_fd);
 

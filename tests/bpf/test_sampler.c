@@ -43,6 +43,10 @@ static void open_run(struct run *run)
 					 .drain_interval_ns = 200 * NSEC_PER_MSEC,
 					 .ring_bytes = 8 << 20,
 					 .max_files = 1024,
+					 .max_tables = 1024,
+					 .table_bytes = 1 << 20,
+					 .rule_cache_bytes = 65536,
+
 					 .max_cgroups = 1024 };
 	struct err err = ERR_NULL;
 	int r;
