@@ -21,6 +21,7 @@ THEMES = {
     "memory": "bench_memory",
     "start": "bench_start",
     "size": "bench_size",
+    "unwind": "bench_unwind",
 }
 
 
