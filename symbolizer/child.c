@@ -14,7 +14,6 @@
 struct child {
 	int socket, file_fd, debug_fd;
 	struct symbolizer_file *file;
-	struct symbolizer_kallsyms *kallsyms;
 };
 
 static enum symwire_status status_of(int r)
@@ -64,12 +63,8 @@ static int answer_kernel(struct child *c, const uint64_t *addresses, size_t nr, 
 {
 	_cleanup_(symbolizer_result_deinitp) struct symbolizer_result result =
 		SYMBOLIZER_RESULT_NULL;
-	int r = 0;
+	int r = symbolizer_kallsyms_frames(c->file_fd, addresses, nr, &result);
 
-	if (!c->kallsyms)
-		r = symbolizer_kallsyms_new(&c->kallsyms, c->file_fd, NULL);
-	if (!r)
-		r = symbolizer_kallsyms_frames(c->kallsyms, addresses, nr, &result);
 	return r ? r : codec_encode_frames(&result, out);
 }
 

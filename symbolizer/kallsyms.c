@@ -1,151 +1,191 @@
-/* Kernel addresses, from the text of /proc/kallsyms: functions of the kernel, its modules and BPF programs. */
+/*
+ * Kernel addresses, from the text of /proc/kallsyms: functions of the kernel, its modules and BPF programs.
+ *
+ * The text has some ten megabytes, and a profile asks for some hundred addresses: so it is read once a question, line by
+ * line, and what is kept is the best symbol so far of each address. Modules and BPF programs that came meanwhile are
+ * in the next reading.
+ */
 #include "agent/base/buf.h"
 #include "agent/base/sys.h"
 #include "symbolizer/result.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
-#define TEXT_MAX (128u << 20) /* a kernel with all its modules has some 20 MB */
+#define CHUNK_BYTES 65536
+#define LINE_BYTES_MAX 1024 /* KSYM_NAME_LEN is 512, a module's name has at most 56 */
+#define TEXT_BYTES_MAX (256u << 20)
 
-struct kernel_symbol {
-	uint64_t address;
-	uint32_t name, module; /* offsets into text; module 0: the kernel itself */
+struct wanted {
+	uint64_t address; /* as asked for */
+	size_t index; /* of its answer */
+	uint64_t symbol; /* address of the nearest symbol not above it; 0: none so far */
+	char *name; /* "name" or "name\t[module]" */
 };
 
-struct symbolizer_kallsyms {
-	struct buf text; /* NULs put behind names and modules */
-	struct kernel_symbol *symbols;
-	size_t nr, size;
+struct search {
+	struct wanted *wanted; /* ascending */
+	size_t nr;
 };
-
-static int push(struct symbolizer_kallsyms *k, const struct kernel_symbol *symbol)
-{
-	if (k->nr == k->size) {
-		size_t size = k->size ? 2 * k->size : 65536;
-		struct kernel_symbol *more = realloc(k->symbols, size * sizeof(*more));
-
-		if (!more)
-			return -ENOMEM;
-		k->symbols = more;
-		k->size = size;
-	}
-	k->symbols[k->nr++] = *symbol;
-	return 0;
-}
-
-/* "ffffffff81000000 T name\t[module]": true for a function with an address. */
-static bool parse_line(char *text, char *line, struct kernel_symbol *ret)
-{
-	char *end, *name, *tab;
-	uint64_t address = strtoull(line, &end, 16);
-
-	*ret = (struct kernel_symbol) { .address = address };
-	if (end == line || *end != ' ' || !address || !strchr("tTwW", end[1]) || !end[1] ||
-	    end[2] != ' ')
-		return false;
-	name = end + 3;
-	tab = strchr(name, '\t');
-	if (tab) {
-		*tab = '\0';
-		ret->module = (uint32_t)(tab + 1 - text);
-	}
-	ret->name = (uint32_t)(name - text);
-	return *name != '\0';
-}
 
 static int compare(const void *a, const void *b)
 {
-	const struct kernel_symbol *x = a, *y = b;
+	const struct wanted *x = a, *y = b;
 
 	if (x->address != y->address)
 		return x->address < y->address ? -1 : 1;
-	return x->name < y->name ? -1 : x->name > y->name;
+	return x->index < y->index ? -1 : x->index > y->index;
 }
 
-int symbolizer_kallsyms_new(struct symbolizer_kallsyms **ret, int fd, struct err *err)
+/* The first wanted address that is not below; nr if there is none. */
+static size_t first_not_below(const struct search *s, uint64_t address)
 {
-	_cleanup_(symbolizer_kallsyms_freep) struct symbolizer_kallsyms *k = calloc(1, sizeof(*k));
-	char *save = NULL;
-	int r;
-
-	if (!k)
-		return -ENOMEM;
-	buf_init(&k->text, TEXT_MAX);
-	r = buf_addc(&k->text, '\n'); /* so that offset 0 means "none" */
-	if (!r)
-		r = sys_read_all(fd, &k->text);
-	if (r < 0)
-		return err_errno(err, r, "cannot read the kernel's symbols");
-	for (char *line = strtok_r(k->text.data + 1, "\n", &save); line;
-	     line = strtok_r(NULL, "\n", &save)) {
-		struct kernel_symbol symbol;
-
-		r = parse_line(k->text.data, line, &symbol) ? push(k, &symbol) : 0;
-		if (r < 0)
-			return r;
-	}
-	if (k->nr)
-		qsort(k->symbols, k->nr, sizeof(*k->symbols), compare);
-	*ret = TAKE_PTR(k);
-	return 0;
-}
-
-struct symbolizer_kallsyms *symbolizer_kallsyms_free(struct symbolizer_kallsyms *k)
-{
-	if (!k)
-		return NULL;
-	buf_deinit(&k->text);
-	free(k->symbols);
-	free(k);
-	return NULL;
-}
-
-static const struct kernel_symbol *find(const struct symbolizer_kallsyms *k, uint64_t address)
-{
-	size_t lo = 0, hi = k->nr;
+	size_t lo = 0, hi = s->nr;
 
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 
-		if (k->symbols[mid].address <= address)
+		if (s->wanted[mid].address < address)
 			lo = mid + 1;
 		else
 			hi = mid;
 	}
-	/* Of several names for one address the first that the kernel lists. */
-	while (lo > 1 && k->symbols[lo - 2].address == k->symbols[lo - 1].address)
-		lo--;
-	return lo ? &k->symbols[lo - 1] : NULL;
+	return lo;
 }
 
-int symbolizer_kallsyms_frames(struct symbolizer_kallsyms *k, const uint64_t *addresses, size_t nr,
-			       struct symbolizer_result *ret)
+/* Of several names for one address the first that the kernel lists stays. */
+static int offer(struct search *s, uint64_t address, const char *name)
+{
+	size_t i = first_not_below(s, address);
+	char *copy;
+
+	if (i == s->nr || s->wanted[i].symbol >= address)
+		return 0;
+	copy = strdup(name);
+	if (!copy)
+		return -ENOMEM;
+	free(s->wanted[i].name);
+	s->wanted[i].name = copy;
+	s->wanted[i].symbol = address;
+	return 0;
+}
+
+/* "ffffffff81000000 T name\t[module]"; what is no function, or has no address, is passed over. */
+static int take_line(struct search *s, const char *line)
+{
+	char *end;
+	uint64_t address = strtoull(line, &end, 16);
+
+	if (end == line || *end != ' ' || !address || !end[1] || !strchr("tTwW", end[1]) ||
+	    end[2] != ' ' || !end[3] || end[3] == '\t')
+		return 0;
+	return offer(s, address, end + 3);
+}
+
+/* Takes the whole lines of text; returns how many bytes they were, or -errno. */
+static ssize_t take_lines(struct search *s, char *text, size_t len)
+{
+	char *line = text, *newline;
+
+	while ((newline = memchr(line, '\n', len - (size_t)(line - text)))) {
+		int r;
+
+		*newline = '\0';
+		r = take_line(s, line);
+		if (r < 0)
+			return r;
+		line = newline + 1;
+	}
+	return line - text;
+}
+
+static int read_text(struct search *s, int fd)
+{
+	static char text[CHUNK_BYTES + LINE_BYTES_MAX + 1];
+	size_t len = 0;
+	uint64_t at = 0;
+	ssize_t n, taken;
+
+	while (at < TEXT_BYTES_MAX) {
+		n = pread(fd, text + len, CHUNK_BYTES, (off_t)at);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_last();
+		if (!n && !len)
+			return 0;
+		at += (uint64_t)n;
+		len += (size_t)n;
+		if (!n) /* the last line may go without its end */
+			text[len++] = '\n';
+		taken = take_lines(s, text, len);
+		if (taken < 0)
+			return (int)taken;
+		len -= (size_t)taken;
+		if (len >= LINE_BYTES_MAX) /* no line of the kernel's: passed over */
+			len = 0;
+		memmove(text, text + taken, len);
+	}
+	return -EFBIG;
+}
+
+static int add_answer(const struct wanted *w, char *name, struct result *result)
+{
+	struct symbolizer_answer a = { .first_frame = result_frames(result), .vaddr = w->address };
+	struct symbolizer_frame frame = { .name = name, .system_name = name, .file = "" };
+	char *tab = name ? strchr(name, '\t') : NULL;
+	int r = 0;
+
+	if (name) {
+		if (tab) {
+			*tab = '\0';
+			frame.file = tab + 1;
+		}
+		a.source = SYMBOLIZER_KALLSYMS;
+		r = result_add_frame(result, &frame);
+		if (tab)
+			*tab = '\t';
+	}
+	if (!r)
+		result_set_answer(result, w->index, &a);
+	return r;
+}
+
+static int build(struct search *s, struct symbolizer_result *ret)
 {
 	_cleanup_(result_freep) struct result *result = NULL;
-	int r = result_new(&result, nr);
+	int r = result_new(&result, s->nr);
+	char *name = NULL;
 
-	for (size_t i = 0; i < nr && !r; i++) {
-		struct symbolizer_answer a = { .first_frame = result_frames(result),
-					       .vaddr = addresses[i] };
-		const struct kernel_symbol *symbol = find(k, addresses[i]);
-		const char *text = k->text.data;
-
-		if (symbol) {
-			struct symbolizer_frame frame = { .name = text + symbol->name,
-							  .system_name = text + symbol->name,
-							  .file = symbol->module
-									  ? text + symbol->module
-									  : "" };
-
-			r = result_add_frame(result, &frame);
-			a.source = SYMBOLIZER_KALLSYMS;
-		}
-		result_set_answer(result, i, &a);
+	/* A symbol reaches up to the next one: an address that none is nearer to goes by its neighbour's. */
+	for (size_t i = 0; i < s->nr && !r; i++) {
+		if (s->wanted[i].name)
+			name = s->wanted[i].name;
+		r = add_answer(&s->wanted[i], name, result);
 	}
 	if (r)
 		return r;
 	result_finish(TAKE_PTR(result), ret);
 	return 0;
+}
+
+int symbolizer_kallsyms_frames(int fd, const uint64_t *addresses, size_t nr,
+			       struct symbolizer_result *ret)
+{
+	_cleanup_(freep) struct wanted *wanted = calloc(nr + 1, sizeof(*wanted));
+	struct search s = { .wanted = wanted, .nr = nr };
+	int r;
+
+	if (!wanted)
+		return -ENOMEM;
+	for (size_t i = 0; i < nr; i++)
+		wanted[i] = (struct wanted) { .address = addresses[i], .index = i };
+	if (nr)
+		qsort(wanted, nr, sizeof(*wanted), compare);
+	r = read_text(&s, fd);
+	if (!r)
+		r = build(&s, ret);
+	for (size_t i = 0; i < nr; i++)
+		free(wanted[i].name);
+	return r;
 }

@@ -177,12 +177,11 @@ int symbolizer_file_frames(struct symbolizer_file *file, enum symbolizer_space s
 int symbolizer_file_unwind(struct symbolizer_file *file, struct symbolizer_file *debug,
 			   struct buf *out);
 
-/* As symbolizer_file_frames() for kernel addresses, from the text of /proc/kallsyms (modules and BPF programs too). */
-struct symbolizer_kallsyms;
-int symbolizer_kallsyms_new(struct symbolizer_kallsyms **ret, int fd, struct err *err);
-struct symbolizer_kallsyms *symbolizer_kallsyms_free(struct symbolizer_kallsyms *k);
-DEFINE_CLEANUP(struct symbolizer_kallsyms *, symbolizer_kallsyms_free)
-int symbolizer_kallsyms_frames(struct symbolizer_kallsyms *k, const uint64_t *addresses, size_t nr,
+/*
+ * As symbolizer_file_frames() for kernel addresses, from the text of /proc/kallsyms behind fd (modules and BPF programs
+ * too), which is read from its beginning, once a question, and not kept.
+ */
+int symbolizer_kallsyms_frames(int fd, const uint64_t *addresses, size_t nr,
 			       struct symbolizer_result *ret);
 
 /*
