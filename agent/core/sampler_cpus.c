@@ -1,6 +1,7 @@
 /* One perf event per online CPU. */
 #include "agent/core/sampler_cpus.h"
 #include "agent/base/clock.h"
+#include "agent/base/log.h"
 #include "agent/base/sys.h"
 
 #include <errno.h>
@@ -130,6 +131,7 @@ static void close_event(struct sampler_cpus *cpus, unsigned int cpu)
 	cpus->gone[cpu] += samples_of(cpus, cpus->fds[cpu]);
 	cpus->fds[cpu] = close_fd(cpus->fds[cpu]);
 	cpus->nr--;
+	log_debug("the perf event of CPU %u is closed", cpu);
 }
 
 /* The new events start one after the other within one period. */
@@ -177,6 +179,7 @@ int sampler_cpus_follow(struct sampler_cpus *cpus, struct err *err)
 		cpus->fds[cpu] = r;
 		cpus->nr++;
 		opened[nr++] = cpu;
+		log_debug("the perf event of CPU %u is open", cpu);
 	}
 	r = nr ? enable(cpus, opened, nr) : 0;
 	return r < 0 ? err_errno(err, r, "cannot enable the perf events") : 0;

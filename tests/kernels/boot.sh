@@ -6,5 +6,5 @@ kernel=$1 root=$2
 initrd=$(mktemp "${TMPDIR:-/tmp}/fleetprof-initrd.XXXXXX")
 trap 'rm -f "$initrd"' EXIT
 (cd "$root" && find . | busybox cpio -o -H newc 2>/dev/null | gzip -1) >"$initrd"
-timeout -k 5 120 qemu-system-x86_64 -M q35 -accel tcg,thread=multi -smp 2 -cpu max -m 1024 -nographic -no-reboot \
+timeout -k 5 140 qemu-system-x86_64 -M q35 -accel tcg,thread=multi -smp 2 -cpu max -m 1024 -nographic -no-reboot \
 	-nic none -kernel "$kernel" -initrd "$initrd" -append 'console=ttyS0 quiet panic=-1' </dev/null

@@ -24,12 +24,14 @@ for kernel in "$tree"/build/kernels/*/vmlinuz; do
 	name=$(basename "$(dirname "$kernel")")
 	sh "$tree/tests/kernels/boot.sh" "$kernel" "$root" | tr -d '\r' >"$work/record.log" 2>&1 || true
 	grep -q KERNEL "$work/record.log" || fail "$name does not boot"
-	for what in host group command; do
-		grep -q "^STATUS $what 0" "$work/record.log" || fail "$name: recording the $what fails"
-		hot=$(grep "^$what: " "$work/record.log" | grep ';spin;.*hot_loop' | awk '{ n += $NF } END { print n + 0 }')
+	for what in host group command hotplug; do
+		grep -q "STATUS $what 0" "$work/record.log" || fail "$name: recording the $what fails"
+		grep -q "LOG $what: loss equation: balanced" "$work/record.log" || fail "$name: the $what does not balance"
+		hot=$(grep "^FOLDED $what: .*;spin;.*hot_loop" "$work/record.log" | awk '{ n += $NF } END { print n + 0 }')
 		[ "$hot" -gt 50 ] || fail "$name: only $hot samples of the hot function, recording the $what"
 		echo "$name: recording the $what: $hot samples of the hot function"
 	done
-	grep -q '^host: /group;spin;' "$work/record.log" || fail "$name: the cgroup is not the owner"
-	[ "$(grep -c '^loss equation: balanced' "$work/record.log")" = 3 ] || fail "$name: the loss equation does not balance"
+	grep -q '^FOLDED host: /group;spin;' "$work/record.log" || fail "$name: the cgroup is not the owner"
+	grep -q '^LOG hotplug: .*CPU 1 is closed' "$work/record.log" || fail "$name: nobody saw CPU 1 go"
+	[ "$(grep -c '^LOG hotplug: .*CPU 1 is open' "$work/record.log")" = 2 ] || fail "$name: nobody saw CPU 1 come back"
 done
