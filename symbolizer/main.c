@@ -39,6 +39,8 @@ int main(int argc, char **argv)
 {
 	sys_open_standard_fds();
 	log_init("fleetprof-symbolizer", LOG_LEVEL_INFO, LOG_FORMAT_AUTO);
+	if (sys_answers_version("fleetprof-symbolizer", argc, argv))
+		return 0;
 	if (argc == 3 && !strcmp(argv[1], "--supervisor"))
 		return serve(argv[2]);
 	return cli_main(argc, argv);

@@ -144,6 +144,14 @@ int sys_helper_path(const char *name, char **ret)
 	return -ENOENT;
 }
 
+bool sys_answers_version(const char *program, int argc, char **argv)
+{
+	if (argc != 2 || strcmp(argv[1], "--version"))
+		return false;
+	printf("%s %s\n", program, FLEETPROF_VERSION);
+	return true;
+}
+
 int sys_memfd(const char *name, int *ret_fd)
 {
 	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);

@@ -35,6 +35,9 @@ int sys_parse_cpu_list(const char *s, int (*fn)(unsigned int cpu, void *userdata
  */
 int sys_helper_path(const char *name, char **ret);
 
+/* If "--version" is all that is asked for: prints "program VERSION" and says so. */
+bool sys_answers_version(const char *program, int argc, char **argv);
+
 /* A sealed-to-be memfd (MFD_CLOEXEC | MFD_ALLOW_SEALING) with a name for /proc. */
 int sys_memfd(const char *name, int *ret_fd);
 

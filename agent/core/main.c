@@ -2,6 +2,7 @@
 #include "agent/base/log.h"
 #include "agent/base/sys.h"
 #include "agent/core/agent.h"
+#include "agent/core/doctor.h"
 #include "agent/core/record.h"
 #include "agent/core/report.h"
 
@@ -20,6 +21,7 @@ static const struct verb verbs[] = {
 	  "the daemon: sample all the time, keep each container's history, show it on a local page" },
 	{ "record", record_main,
 	  "sample the host, a container, a process or a command; write a flame graph" },
+	{ "doctor", doctor_main, "say what this host can do, what it cannot, and what to change" },
 	{ "report", report_main,
 	  "show profiles in the terminal: functions, a tree, or what changed" },
 };

@@ -17,6 +17,8 @@ int main(int argc, char **argv)
 	uint64_t socket;
 
 	log_init("fleetprof-opener", LOG_LEVEL_INFO, LOG_FORMAT_AUTO);
+	if (sys_answers_version("fleetprof-opener", argc, argv))
+		return 0;
 	if (argc != 3 || strcmp(argv[1], "--serve") ||
 	    sys_parse_u64(argv[2], 10, 0, 1023, &socket)) {
 		log_error("this program is started by fleetprof, not by hand");

@@ -1,0 +1,183 @@
+/* The doctor: the real programs loaded and run, and what one interrupt costs. */
+#include "agent/base/clock.h"
+#include "agent/core/doctor_internal.h"
+#include "agent/core/sampler.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/perf_event.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+
+#define TRIAL_RATE 199
+#define TRIAL_NS (400 * NSEC_PER_MSEC) /* 80 samples of this process */
+#define SPIN_ROUNDS 21 /* the fastest counts: others are disturbed */
+#define SPIN_NS (10 * NSEC_PER_MSEC)
+#define COST_RATE 10000
+#define PLAUSIBLE_NS 300 /* no interrupt is faster */
+#define RATE_DEFAULT 19
+
+static void on_sample(const struct sampler_sample *sample, void *userdata)
+{
+	size_t *named = userdata;
+
+	*named += sample->head->nr_words_user > 0;
+}
+
+static int try_sampler(struct sampler **sampler, struct loop *loop, size_t *ret_stacks,
+		       struct sampler_counts *ret, struct err *err)
+{
+	const struct sampler_config config = { .rate_hz = TRIAL_RATE,
+					       .ring_bytes = 1u << 20,
+					       .drain_interval_ns = NSEC_PER_SEC,
+					       .max_files = 64,
+					       .max_cgroups = 64 };
+	const struct sampler_filter filter = { .kind = SAMPLER_FILTER_TGIDS,
+					       .nr = 1,
+					       .ids = { (uint64_t)getpid() } };
+	uint64_t end;
+	int r = sampler_new(sampler, loop, &config, on_sample, ret_stacks, err);
+
+	if (!r)
+		r = sampler_set_filter(*sampler, &filter, err);
+	if (!r)
+		r = sampler_start(*sampler, err);
+	if (r)
+		return r;
+	end = clock_cpu_ns() + TRIAL_NS;
+	while (clock_cpu_ns() < end)
+		;
+	r = sampler_stop(*sampler);
+	if (r >= 0)
+		r = sampler_read_counts(*sampler, ret);
+	return r < 0 ? err_errno(err, r, "cannot end the trial") : 0;
+}
+
+static void say_result(struct doctor *d, const struct sampler_counts *counts, size_t stacks)
+{
+	uint64_t timed = counts->bpf[COUNTER_SELF_TIMED_RUNS];
+
+	if (!counts->runs)
+		doctor_add(d, DOCTOR_FAIL, "programs",
+			   "another user of perf events may hold them all: look for one (perf, "
+			   "another profiler)",
+			   "loaded and attached, but never run: %" PRIu64 " runs were expected",
+			   counts->expected);
+	else if (!stacks)
+		doctor_add(d, DOCTOR_FAIL, "programs",
+			   "this is an error of fleetprof: please report it with this text",
+			   "run %" PRIu64 " times, but no sample of a process that was busy came",
+			   counts->runs);
+	else
+		doctor_add(d, DOCTOR_OK, "programs", NULL,
+			   "loaded, attached and run: %zu samples of this process with its stack, "
+			   "%" PRIu64 " ns for one run",
+			   stacks, timed ? counts->bpf[COUNTER_SELF_TIMED_NS] / timed : 0);
+}
+
+void doctor_sampling(struct doctor *d)
+{
+	_cleanup_(loop_freep) struct loop *loop = NULL;
+	_cleanup_(sampler_freep) struct sampler *sampler = NULL;
+	struct sampler_counts counts = { 0 };
+	struct err err = ERR_NULL;
+	size_t stacks = 0;
+	int r = loop_new(&loop);
+
+	if (!r)
+		r = try_sampler(&sampler, loop, &stacks, &counts, &err);
+	if (r)
+		doctor_add(
+			d, DOCTOR_FAIL, "programs",
+			d->seccomp_filter && (r == -EPERM || r == -EACCES || r == -ENOSYS)
+				? "a seccomp filter is active here: allow bpf and perf_event_open "
+				  "(--security-opt seccomp=unconfined, seccompProfile: {type: "
+				  "Unconfined}), besides what the lines above say"
+				: "what the lines above say comes first",
+			"%s", err.text[0] ? err.text : err_str(r));
+	else
+		say_result(d, &counts, stacks);
+}
+
+/* An event of this thread alone that interrupts it and does nothing else; -1 where it may not be had. */
+static int open_clock(uint64_t rate)
+{
+	struct perf_event_attr attr = {
+		.size = sizeof(attr),
+		.type = PERF_TYPE_SOFTWARE,
+		.config = PERF_COUNT_SW_CPU_CLOCK,
+		.sample_period = NSEC_PER_SEC / rate,
+		.exclude_kernel = 1, /* so that anybody may */
+	};
+
+	return (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+}
+
+/* A fixed amount of work that the compiler cannot see through. */
+static uint64_t spin(uint64_t iterations)
+{
+	volatile uint64_t x = 1;
+	uint64_t begin = clock_mono_ns();
+
+	for (uint64_t i = 0; i < iterations; i++)
+		x = x * 6364136223846793005ull + 1442695040888963407ull;
+	return clock_mono_ns() - begin;
+}
+
+static uint64_t work_for(uint64_t ns)
+{
+	uint64_t iterations = 1u << 16, took = 0;
+
+	while ((took = spin(iterations)) < ns / 8)
+		iterations *= 2;
+	return iterations * ns / MAX(took, 1ull);
+}
+
+/*
+ * The fastest of some rounds with and without the event, in turn: the difference is the interrupts' part. Negative:
+ * less than what can be seen.
+ */
+static double interrupt_ns(int fd, uint64_t rate)
+{
+	uint64_t work = work_for(SPIN_NS), without = UINT64_MAX, with = UINT64_MAX;
+
+	for (int i = 0; i < SPIN_ROUNDS; i++) {
+		ioctl(fd, PERF_EVENT_IOC_DISABLE, 0);
+		without = MIN(without, spin(work));
+		ioctl(fd, PERF_EVENT_IOC_ENABLE, 0);
+		with = MIN(with, spin(work));
+	}
+	return ((double)with - (double)without) * NSEC_PER_SEC / ((double)with * (double)rate);
+}
+
+void doctor_interrupts(struct doctor *d)
+{
+	double rate = d->config ? (double)d->config->rate : RATE_DEFAULT, ns, share;
+	_cleanup_(closep) int fd = -1;
+	uint64_t trial = COST_RATE;
+	int64_t max;
+
+	/* The kernel throttles what is above. */
+	if (doctor_read_number(d, "proc/sys/kernel/perf_event_max_sample_rate", &max) && max > 0)
+		trial = MIN(trial, MAX((uint64_t)max / 2, 100ul));
+	fd = open_clock(trial);
+	if (fd < 0) {
+		doctor_add(d, DOCTOR_WARN, "interrupt cost", NULL,
+			   "not measured: a perf event of this process alone: %s",
+			   err_str(err_last()));
+		return;
+	}
+	ns = interrupt_ns(fd, trial);
+	if (ns < PLAUSIBLE_NS) {
+		doctor_add(d, DOCTOR_OK, "interrupt cost", NULL,
+			   "not measured: this host is too busy just now");
+		return;
+	}
+	share = ns * rate / NSEC_PER_SEC * 100;
+	doctor_add(d, share < 1 ? DOCTOR_OK : DOCTOR_WARN, "interrupt cost",
+		   share < 1 ? NULL : "a lower rate (rate: in the settings) costs less",
+		   "%.1f µs each (measured at %" PRIu64 " Hz): %.3f %% of each CPU at %.0f Hz, our "
+		   "own program not counted",
+		   ns / 1000, trial, share, rate);
+}
