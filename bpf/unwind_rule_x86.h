@@ -95,6 +95,7 @@ static __always_inline struct unwind_rule x86_rule_unpack(__u64 packed)
 	case UNWIND_DEREF_SP:
 	case UNWIND_DEREF_FP:
 	case UNWIND_DEREF_REG:
+	case UNWIND_DEREF_INDEXED:
 		rule.reg = x86_rule_reg(packed);
 		rule.cfa_off = x86_rule_split_off(packed);
 		rule.add = x86_rule_split_add(packed);

@@ -112,6 +112,8 @@ enum unwind_kind {
 	UNWIND_DEREF_FP = 8,
 	UNWIND_DEREF_REG = 9,
 	UNWIND_PLT = 10, /* sp + cfa_off + ((pc & 15) >= add ? 8 : 0) */
+	/* 11 to 13 are packed forms of x86-64 */
+	UNWIND_DEREF_INDEXED = 14, /* *(sp + 8 * reg + cfa_off) + add: OpenSSL's multiplications */
 	UNWIND_KIND_NR
 };
 

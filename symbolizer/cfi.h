@@ -154,4 +154,7 @@ bool cfi_linear(const uint8_t *expr, size_t size, struct cfi_linear *ret);
 bool cfi_linkage_table(const uint8_t *expr, size_t size, int64_t *ret_offset,
 		       uint32_t *ret_threshold);
 
+/* *(rsp + offset + 8 * register) + add, as OpenSSL has it where a frame's size is a parameter's. */
+bool cfi_indexed(const uint8_t *expr, size_t size, struct cfi_linear *ret, uint64_t *ret_register);
+
 #endif

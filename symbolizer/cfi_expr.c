@@ -3,6 +3,9 @@
 
 #include <dwarf.h>
 
+#define X86_RSP 7
+#define X86_R15 15
+
 /* base of the sum: a register, or nothing, which is the CFA on the stack. */
 static void read_base(struct reader *r, struct cfi_linear *l)
 {
@@ -110,5 +113,25 @@ bool cfi_linkage_table(const uint8_t *expr, size_t size, int64_t *ret_offset,
 		return false;
 	*ret_offset = offset;
 	*ret_threshold = threshold - DW_OP_lit0;
+	return true;
+}
+
+bool cfi_indexed(const uint8_t *expr, size_t size, struct cfi_linear *ret, uint64_t *ret_register)
+{
+	struct cfi_linear sum = { .deref = true }, index = { .base = CFI_BASE_CFA };
+	struct reader r = reader_of(expr, size);
+
+	read_base(&r, &sum);
+	read_base(&r, &index);
+	if (sum.base != X86_RSP || index.base > X86_R15 || index.offset ||
+	    reader_u8(&r) != DW_OP_lit8 || reader_u8(&r) != DW_OP_mul ||
+	    reader_u8(&r) != DW_OP_plus || reader_u8(&r) != DW_OP_deref ||
+	    reader_u8(&r) != DW_OP_plus_uconst)
+		return false;
+	sum.add = (int64_t)reader_uleb(&r);
+	if (r.failed || reader_left(&r))
+		return false;
+	*ret = sum;
+	*ret_register = index.base;
 	return true;
 }

@@ -23,18 +23,22 @@ static void print_header(const struct unwind_header *h)
 
 static void print_cfa(const struct unwind_machine *m, const struct unwind_rule *rule)
 {
-	static const bool deref[UNWIND_KIND_NR] = {
-		[UNWIND_DEREF_SP] = true, [UNWIND_DEREF_FP] = true, [UNWIND_DEREF_REG] = true
-	};
+	static const bool deref[UNWIND_KIND_NR] = { [UNWIND_DEREF_SP] = true,
+						    [UNWIND_DEREF_FP] = true,
+						    [UNWIND_DEREF_REG] = true,
+						    [UNWIND_DEREF_INDEXED] = true };
 	uint64_t reg = rule->reg;
 
-	if (rule->kind == UNWIND_SP || rule->kind == UNWIND_DEREF_SP || rule->kind == UNWIND_PLT)
+	if (rule->kind == UNWIND_SP || rule->kind == UNWIND_DEREF_SP || rule->kind == UNWIND_PLT ||
+	    rule->kind == UNWIND_DEREF_INDEXED)
 		reg = m->sp;
 	else if (rule->kind == UNWIND_FP || rule->kind == UNWIND_DEREF_FP)
 		reg = m->registers.fp;
-	printf(deref[rule->kind] ? "cfa=*(%s%+d)" : "cfa=%s%+d", m->names[reg], rule->cfa_off);
+	printf(deref[rule->kind] ? "cfa=*(%s%+d" : "cfa=%s%+d", m->names[reg], rule->cfa_off);
+	if (rule->kind == UNWIND_DEREF_INDEXED)
+		printf("+8*%s", m->names[rule->reg]);
 	if (deref[rule->kind])
-		printf("%+d", rule->add);
+		printf(")%+d", rule->add);
 	if (rule->kind == UNWIND_PLT)
 		printf("+8*(pc%%16>=%d)", rule->add);
 }

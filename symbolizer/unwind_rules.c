@@ -33,33 +33,32 @@ static bool fits(int64_t value)
 }
 
 static bool map_cfa(const struct unwind_machine *machine, const struct cfi_state *state,
-		    struct unwind_rule *rule, struct cfi_linear *ret)
+		    struct unwind_rule *rule, struct cfi_linear *cfa)
 {
-	struct cfi_linear cfa = { .base = state->cfa_reg, .offset = state->cfa_offset };
-
 	if (!state->cfa_defined)
 		return false;
+	cfa->base = state->cfa_reg;
+	cfa->offset = state->cfa_offset;
+	cfa->add = 0;
+	cfa->deref = false;
 	if (state->cfa_expr && machine->special_cfa && machine->special_cfa(state, rule)) {
-		*ret = (struct cfi_linear) {
-			.base = CFI_BASE_CFA
-		}; /* nothing else counts from where it does */
+		cfa->base = CFI_BASE_CFA; /* nothing else counts from where it does */
 		return true;
 	}
-	if (state->cfa_expr && !cfi_linear(state->cfa_expr, state->cfa_expr_size, &cfa))
+	if (state->cfa_expr && !cfi_linear(state->cfa_expr, state->cfa_expr_size, cfa))
 		return false;
-	if (cfa.base > machine->last_register || !fits(cfa.offset) || !fits(cfa.add))
+	if (cfa->base > machine->last_register || !fits(cfa->offset) || !fits(cfa->add))
 		return false;
-	if (cfa.base == machine->sp) {
-		rule->kind = cfa.deref ? UNWIND_DEREF_SP : UNWIND_SP;
-	} else if (cfa.base == machine->registers.fp) {
-		rule->kind = cfa.deref ? UNWIND_DEREF_FP : UNWIND_FP;
+	if (cfa->base == machine->sp) {
+		rule->kind = cfa->deref ? UNWIND_DEREF_SP : UNWIND_SP;
+	} else if (cfa->base == machine->registers.fp) {
+		rule->kind = cfa->deref ? UNWIND_DEREF_FP : UNWIND_FP;
 	} else {
-		rule->kind = cfa.deref ? UNWIND_DEREF_REG : UNWIND_REG;
-		rule->reg = (uint8_t)cfa.base;
+		rule->kind = cfa->deref ? UNWIND_DEREF_REG : UNWIND_REG;
+		rule->reg = (uint8_t)cfa->base;
 	}
-	rule->cfa_off = (int32_t)cfa.offset;
-	rule->add = (int32_t)cfa.add;
-	*ret = cfa;
+	rule->cfa_off = (int32_t)cfa->offset;
+	rule->add = (int32_t)cfa->add;
 	return true;
 }
 
@@ -143,31 +142,32 @@ static bool map_ra(const struct unwind_machine *machine, const struct cfi_state 
 	return true;
 }
 
-static struct unwind_rule map(const struct unwind_machine *machine, const struct cfi_cie *cie,
-			      const struct cfi_state *state)
+/* Fills in rule in place: a copy of bytes just written would wait for them. */
+static void map(const struct unwind_machine *machine, const struct cfi_cie *cie,
+		const struct cfi_state *state, struct unwind_rule *rule)
 {
-	struct unwind_rule rule = { .exact = cie->signal, .ra_signed = state->ra_signed };
 	struct cfi_linear cfa;
 
-	if (cie->ra_reg != machine->ra)
-		return (struct unwind_rule) { .kind = UNWIND_UNSUPPORTED };
-	if (state->ra.how == CFI_UNDEFINED)
-		return (struct unwind_rule) { .kind = UNWIND_ROOT };
-	if (cie->signal && machine->is_signal(state))
-		return (struct unwind_rule) { .kind = UNWIND_SIGNAL };
-	if (!map_cfa(machine, state, &rule, &cfa) || !map_ra(machine, state, &cfa, &rule))
-		return (struct unwind_rule) { .kind = UNWIND_UNSUPPORTED };
-	map_fp(machine, state, &cfa, &rule);
-	return rule;
+	if (cie->ra_reg != machine->ra) {
+		rule->kind = UNWIND_UNSUPPORTED;
+	} else if (state->ra.how == CFI_UNDEFINED) {
+		rule->kind = UNWIND_ROOT;
+	} else if (cie->signal && machine->is_signal(state)) {
+		rule->kind = UNWIND_SIGNAL;
+	} else if (!map_cfa(machine, state, rule, &cfa) || !map_ra(machine, state, &cfa, rule)) {
+		rule->kind = UNWIND_UNSUPPORTED;
+	} else {
+		rule->exact = cie->signal;
+		rule->ra_signed = state->ra_signed;
+		map_fp(machine, state, &cfa, rule);
+	}
 }
 
 uint64_t unwind_rule_of(const struct unwind_machine *machine, const struct cfi_cie *cie,
 			const struct cfi_state *state)
 {
-	struct unwind_rule rule = map(machine, cie, state);
-	uint32_t words[UNWIND_RULE_WORDS];
+	struct unwind_rule rule = { .kind = UNWIND_GAP };
 
-	if (!machine->pack(&rule, words))
-		return UNWIND_UNSUPPORTED;
-	return words[0] | (uint64_t)words[1] << 32;
+	map(machine, cie, state, &rule);
+	return machine->pack(&rule);
 }

@@ -21,7 +21,7 @@ struct unwind_machine {
 	bool (*is_signal)(const struct cfi_state *state);
 	/* CFAs that only this architecture has; or NULL. */
 	bool (*special_cfa)(const struct cfi_state *state, struct unwind_rule *rule);
-	int (*pack)(const struct unwind_rule *rule, uint32_t words[UNWIND_RULE_WORDS]);
+	uint64_t (*pack)(const struct unwind_rule *rule); /* UNWIND_UNSUPPORTED if it cannot */
 	struct unwind_rule (*unpack)(uint64_t packed);
 	const char *const *names; /* of registers 0 to last_register */
 };

@@ -16,9 +16,13 @@ static bool is_signal(const struct cfi_state *state)
 	       state->ra.how == CFI_AT_CFA && state->ra.value == 8;
 }
 
-static int pack(const struct unwind_rule *rule, uint32_t words[UNWIND_RULE_WORDS])
+static uint64_t pack(const struct unwind_rule *rule)
 {
-	return arm64_rule_pack(rule, words);
+	uint32_t words[UNWIND_RULE_WORDS];
+
+	if (!arm64_rule_pack(rule, words))
+		return UNWIND_UNSUPPORTED;
+	return words[0] | (uint64_t)words[1] << 32;
 }
 
 static struct unwind_rule unpack(uint64_t packed)

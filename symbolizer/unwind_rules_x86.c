@@ -37,9 +37,33 @@ static bool linkage_table(const struct cfi_state *state, struct unwind_rule *rul
 	return true;
 }
 
-static int pack(const struct unwind_rule *rule, uint32_t words[UNWIND_RULE_WORDS])
+static bool indexed(const struct cfi_state *state, struct unwind_rule *rule)
 {
-	return x86_rule_pack(rule, words);
+	struct cfi_linear sum;
+	uint64_t reg;
+
+	if (!cfi_indexed(state->cfa_expr, state->cfa_expr_size, &sum, &reg) ||
+	    sum.offset != (int32_t)sum.offset || sum.add != (int32_t)sum.add)
+		return false;
+	rule->kind = UNWIND_DEREF_INDEXED;
+	rule->reg = (uint8_t)reg;
+	rule->cfa_off = (int32_t)sum.offset;
+	rule->add = (int32_t)sum.add;
+	return true;
+}
+
+static bool special_cfa(const struct cfi_state *state, struct unwind_rule *rule)
+{
+	return linkage_table(state, rule) || indexed(state, rule);
+}
+
+static uint64_t pack(const struct unwind_rule *rule)
+{
+	uint32_t words[UNWIND_RULE_WORDS];
+
+	if (!x86_rule_pack(rule, words))
+		return UNWIND_UNSUPPORTED;
+	return words[0] | (uint64_t)words[1] << 32;
 }
 
 static struct unwind_rule unpack(uint64_t packed)
@@ -57,7 +81,7 @@ const struct unwind_machine unwind_machine_x86 = {
 	.ra = X86_REG_RA,
 	.last_register = ARRAY_SIZE(names) - 1,
 	.is_signal = is_signal,
-	.special_cfa = linkage_table,
+	.special_cfa = special_cfa,
 	.pack = pack,
 	.unpack = unpack,
 	.names = names,

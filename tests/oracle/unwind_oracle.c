@@ -79,6 +79,9 @@ static struct caller by_rule(const struct oracle *o, const struct unwind_rule *r
 	case UNWIND_PLT:
 		base = sp;
 		break;
+	case UNWIND_DEREF_INDEXED:
+		base = sp + 8 * base;
+		break;
 	case UNWIND_FP:
 	case UNWIND_DEREF_FP:
 		base = fp;

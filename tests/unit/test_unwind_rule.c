@@ -79,6 +79,8 @@ static void test_x86(void)
 	X86(2, .kind = UNWIND_DEREF_SP, .cfa_off = 32767, .add = -32768);
 	X86(2, .kind = UNWIND_DEREF_REG, .reg = 9, .cfa_off = 40, .add = 8);
 	X86(0, .kind = UNWIND_DEREF_SP, .cfa_off = 32768, .add = 8);
+	X86(2, .kind = UNWIND_DEREF_INDEXED, .reg = 9, .cfa_off = 8, .add = 8,
+	    .fp = UNWIND_FP_AT_CFA, .fp_off = -24);
 	X86(1, .kind = UNWIND_PLT, .cfa_off = 8, .add = 11);
 	X86(0, .kind = UNWIND_PLT, .cfa_off = 8, .add = 16);
 	check(&x86, 2,
