@@ -22,6 +22,8 @@ THEMES = {
     "start": "bench_start",
     "size": "bench_size",
     "unwind": "bench_unwind",
+    "unwind-build": "bench_unwind_build",
+    "unwind-oracle": "bench_unwind_oracle",
 }
 
 
