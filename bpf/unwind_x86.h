@@ -50,7 +50,8 @@ static __always_inline enum end_reason step_by_signal_frame(struct scratch *s)
 
 static __always_inline bool rule_is_deref(u32 kind)
 {
-	return kind >= UNWIND_DEREF_SP && kind <= UNWIND_DEREF_REG;
+	return (kind >= UNWIND_DEREF_SP && kind <= UNWIND_DEREF_REG) ||
+	       kind == UNWIND_DEREF_INDEXED;
 }
 
 /* What the CFA is counted from. False: a register that is not known here. */
@@ -65,6 +66,9 @@ static __always_inline bool rule_base(const struct walk *w, u64 rule, u64 *base)
 	case UNWIND_REG:
 	case UNWIND_DEREF_REG:
 		*base = w->regs[x86_rule_reg(rule) & (USER_REGS - 1)];
+		return w->exact;
+	case UNWIND_DEREF_INDEXED:
+		*base = w->sp + 8 * w->regs[x86_rule_reg(rule) & (USER_REGS - 1)];
 		return w->exact;
 	}
 	*base = w->sp;
