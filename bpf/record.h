@@ -78,7 +78,7 @@ enum end_reason {
 	END_READ_FAULT = 3, /* the stack page is not present or not readable */
 	END_NO_MAP = 4, /* the address lies in no executable mapping */
 	END_NO_MAP_RACE = 5, /* the mapping changed under the look-up, twice */
-	END_NO_TABLE = 6, /* no unwind table, and no frame pointer to go by */
+	END_NO_TABLE = 6, /* the unwind table has nothing there, and no frame pointer to go by */
 	END_UNSUPPORTED = 7, /* the table says: cannot be expressed */
 	END_BAD_CFA = 8, /* the canonical frame address did not grow, or left the stack */
 	END_UNSUPPORTED_ABI = 9, /* a 32-bit task */
@@ -86,6 +86,7 @@ enum end_reason {
 	END_BAD_FP = 11, /* the frame pointer is unaligned or points outside the stack */
 	END_USER_WORKER = 12, /* io_uring or vhost worker: the user registers are its creator's */
 	END_EXITING = 13, /* no user part: the process has given its address space back */
+	END_TABLE_PENDING = 14, /* the file's unwind table is not built yet, or was evicted */
 	END_NR
 };
 

@@ -43,7 +43,7 @@ static __always_inline bool read_window(struct scratch *s, u64 addr)
 		}
 	}
 	w->window_start = addr;
-	w->window_len = len;
+	w->window_len = len & ~7U;
 	return true;
 }
 
@@ -53,7 +53,7 @@ static __always_inline bool read_word(struct scratch *s, u64 addr, u64 *ret)
 	struct walk *w = &s->walk;
 	u64 distance = addr - w->window_start;
 
-	if (distance + 8 > w->window_len || (distance & 7)) {
+	if (distance >= w->window_len || (distance & 7)) {
 		if (!read_window(s, addr))
 			return false;
 		distance = 0;
@@ -168,7 +168,7 @@ static __always_inline u16 bridge_reason(const struct scratch *s, u32 kind)
 		return END_UNSUPPORTED;
 	if (s->frame.table == UNWIND_TABLE_ANON || s->frame.table == UNWIND_TABLE_NONE)
 		return 0;
-	return END_NO_TABLE;
+	return s->frame.table == UNWIND_TABLE_PENDING ? END_TABLE_PENDING : END_NO_TABLE;
 }
 
 static __always_inline enum end_reason unwind_step(struct scratch *s, u64 rule)

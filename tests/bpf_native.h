@@ -92,13 +92,14 @@ struct pt_regs {
 #include "bpf/scratch.h"
 #include "bpf/tables.h"
 
+static struct rule_chunk native_rules;
+
 static void *native_lookup(const void *map, const void *key)
 {
-	static struct rule_chunk chunk;
 	u32 index = *(const u32 *)key;
 
 	if (map == &rules)
-		return &chunk;
+		return &native_rules;
 	if (map == &slabs)
 		return index < native.nr_slabs ? native.slabs[index] : NULL;
 	return (void *)map; /* a slab is its own only element */

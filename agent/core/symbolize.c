@@ -47,6 +47,7 @@ const char *symbolize_end_reason(uint16_t reason)
 		[END_NO_MAP] = "address without mapping",
 		[END_NO_MAP_RACE] = "mapping changed meanwhile",
 		[END_NO_TABLE] = "no unwind information",
+		[END_TABLE_PENDING] = "unwind table not there yet",
 		[END_UNSUPPORTED] = "unwind rule not expressible",
 		[END_BAD_CFA] = "frame address did not grow",
 		[END_UNSUPPORTED_ABI] = "32-bit task",

@@ -48,18 +48,31 @@ static void die(const char *what)
 	exit(1);
 }
 
-/* The copied stack first; what is not in it (code, the vDSO) as it is now. */
+static bool read_live(uint8_t *dst, size_t size, u64 addr)
+{
+	return pread(mem_fd, dst, size, (off_t)addr) == (ssize_t)size;
+}
+
+/*
+ * The copied stack first; what is not in it (code, the vDSO) as it is now. A register that an epilogue has restored
+ * already is still read from below sp, of which there is no copy: nobody may use what it finds there.
+ */
 static bool read_user(void *dst, size_t size, u64 addr)
 {
-	uint64_t at = addr - current.regs[R_SP];
+	uint64_t sp = current.regs[R_SP], end = sp + current.stack_size;
+	size_t below = addr < sp && sp - addr < size ? sp - addr : 0;
 
-	if (at < current.stack_size && size <= current.stack_size - at) {
-		memcpy(dst, current.stack + at, size);
+	if (below) {
+		memset(dst, 0, below);
+		return read_user((uint8_t *)dst + below, size - below, sp);
+	}
+	if (addr >= sp && addr < end) {
+		if (size > end - addr)
+			return false; /* beyond the copy: the live stack is another one by now */
+		memcpy(dst, current.stack + (addr - sp), size);
 		return true;
 	}
-	if (at < current.stack_size)
-		return false; /* beyond the copy: the live stack is another one by now */
-	return pread(mem_fd, dst, size, (off_t)addr) == (ssize_t)size;
+	return read_live(dst, size, addr);
 }
 
 /* ---- the address space ---- */
@@ -255,6 +268,18 @@ static void show(const char *what, const uint64_t *ours, size_t nr_ours, const u
 	       " and %" PRIx64 ", last equal %" PRIx64 "\n",
 	       what, nr_ours, nr_theirs, same, end, same < nr_ours ? ours[same] : 0,
 	       same < nr_theirs ? theirs[same] : 0, same ? ours[same - 1] : 0);
+	for (size_t i = 0; i < native.nr_maps; i++) {
+		const struct native_map *map = &native.maps[i];
+		struct scratch *s = &scratch_of_walk;
+
+		if (!same || ours[same - 1] < map->start || ours[same - 1] >= map->end)
+			continue;
+		s->frame.word = map->word + (ours[same - 1] - map->start);
+		s->frame.table = map->table;
+		search_table(s);
+		printf("#   at file %u offset %x: rule %" PRIx64 "\n", FRAME_FILE_ID(s->frame.word),
+		       FRAME_FILE_OFFSET(s->frame.word), (uint64_t)s->frame.rule);
+	}
 }
 
 static void compare(Dwfl *dwfl)

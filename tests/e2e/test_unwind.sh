@@ -25,7 +25,7 @@ judge() { # FILE FLAGS
 	grep -E -e "${among:-.}" "$work/t.folded" >"$work/among" || :
 	all=$(samples "$work/among" .)
 	grep -E -e "$expect" "$work/among" >"$work/right" || :
-	grep -v -E -e "$expect" "$work/among" | grep -v -e '\[truncated: no unwind information\]' \
+	grep -v -E -e "$expect" "$work/among" | grep -v -e '\[truncated: unwind table not there yet\]' \
 		-e '\[gap bridged by frame pointer\]' >"$work/wrong" || :
 	right=$(samples "$work/right" .) wrong=$(samples "$work/wrong" .)
 	echo "$(basename "$1") $2: $right right, $wrong wrong, $((all - right - wrong)) before there was a table"

@@ -1,0 +1,281 @@
+/* The kernel side's stack walk, natively, on stacks made by hand: windows, other stacks, gaps, ends. */
+#include "tests/bpf_native.h"
+#include "tests/test.h"
+
+#include <sys/utsname.h>
+
+#define STACK 0x7f0000100000ULL
+#define STACK_WORDS 2048u
+#define OTHER_STACK 0x7f0000200000ULL
+#define CODE 0x400000ULL
+#define CODE_BYTES 0x10000ULL
+#define JIT 0x500000ULL
+
+static uint64_t stack[STACK_WORDS], other[64];
+static uint8_t code[64];
+static unsigned int reads;
+static struct scratch s;
+
+static bool copy(void *dst, size_t size, u64 addr, u64 start, const void *memory, size_t bytes)
+{
+	if (addr < start || size > bytes || addr - start > bytes - size)
+		return false;
+	memcpy(dst, (const uint8_t *)memory + (addr - start), size);
+	return true;
+}
+
+static bool read_user(void *dst, size_t size, u64 addr)
+{
+	reads++;
+	return copy(dst, size, addr, STACK, stack, sizeof(stack)) ||
+	       copy(dst, size, addr, OTHER_STACK, other, sizeof(other)) ||
+	       copy(dst, size, addr, CODE + 0xf000, code, sizeof(code));
+}
+
+/* One group, one rule for each 256 bytes of code: 0: sp + 8, 1: sp + 16, 2: root, 3: gap, 4: unsupported … */
+enum { SP_8 = 0, SP_16, ROOT, GAP, UNSUPPORTED, FP_16, DEREF, SP_LARGE, SIGNAL, NR_RULES };
+#define AT(rule) (CODE + (rule)*0x100 + 0x10)
+
+static void make_table(const u32 packed[NR_RULES + 1])
+{
+	static uint8_t slab[UNWIND_SLAB_BYTES] __attribute__((aligned(64)));
+	struct unwind_group *group = (void *)(slab + 64);
+	u32 *words = (u32 *)(group + 1);
+	u16 *rows = (u16 *)(words + NR_RULES + 1);
+	u8 *numbers = (u8 *)(rows + NR_RULES + 1);
+
+	memcpy(words, packed, (NR_RULES + 1) * sizeof(u32));
+	*group = (struct unwind_group) { .nr_rows = NR_RULES + 1,
+					 .nr_slots = NR_RULES + 1,
+					 .form = UNWIND_SPARSE };
+	for (u32 i = 0; i <= NR_RULES; i++) {
+		rows[i] = (u16)(i * 0x100);
+		numbers[i] = i == NR_RULES ? GAP
+					   : (u8)(i <= DEREF ? i : i + 1); /* DEREF has two words */
+	}
+	numbers[NR_RULES] = GAP;
+	*(u32 *)(slab + 32) = unwind_place(0, 64);
+	native.slabs[0] = slab;
+	native.nr_slabs = 1;
+	native.maps[0].table = unwind_slot_table(unwind_place(0, 32), 0, 1);
+}
+
+static void set_up(void)
+{
+	u32 packed[NR_RULES + 1] = { [SP_8] = UNWIND_SP | 1 << 8,
+				     [SP_16] = UNWIND_SP | 2 << 8,
+				     [ROOT] = UNWIND_ROOT,
+				     [UNSUPPORTED] = UNWIND_UNSUPPORTED,
+				     [FP_16] = UNWIND_FP | UNWIND_FP_AT_CFA << 4 | 2 << 8 |
+					       (u32)-2 << 21,
+				     [DEREF] = UNWIND_DEREF_SP | UNWIND_RULE_WIDE,
+				     [DEREF + 1] = 8 << 16, /* *(sp + 0) + 8 */
+				     [SP_LARGE + 1] = UNWIND_SP | 1000u << 8,
+				     [SIGNAL + 1] = UNWIND_SIGNAL };
+
+	memset(&s, 0, sizeof(s));
+	memset(&native_rules, 0, sizeof(native_rules));
+	memset(stack, 0, sizeof(stack));
+	memset(other, 0, sizeof(other));
+	native.read = read_user;
+	native.nr_maps = 4;
+	native.maps[0] = (struct native_map) { .start = CODE,
+					       .end = CODE + CODE_BYTES,
+					       .word = FRAME_MAKE_FILE(1, 0),
+					       .executable = true };
+	native.maps[1] = (struct native_map) { .start = JIT,
+					       .end = JIT + 0x1000,
+					       .word = FRAME_MAKE_ANON(JIT),
+					       .table = UNWIND_TABLE_ANON,
+					       .executable = true };
+	native.maps[2] = (struct native_map) { .start = STACK, .end = STACK + sizeof(stack) };
+	native.maps[3] =
+		(struct native_map) { .start = OTHER_STACK, .end = OTHER_STACK + sizeof(other) };
+	make_table(packed);
+	reads = 0;
+}
+
+static enum end_reason walk(u64 pc, u64 sp, u64 fp)
+{
+	s.walk.pc = pc;
+	s.walk.sp = sp;
+	s.walk.fp = fp;
+	native_walk(&s);
+	return s.head.end_reason;
+}
+
+static u64 file_word(u64 pc)
+{
+	return FRAME_MAKE_FILE(1, pc - CODE);
+}
+
+static void test_leaf_and_callers(void)
+{
+	set_up();
+	stack[0] = AT(SP_16);
+	stack[2] = AT(ROOT);
+	CHECK_INT(walk(AT(SP_8), STACK, 0), END_ROOT);
+	CHECK_INT(s.nr_words, 3);
+	CHECK_INT(s.words[0], file_word(AT(SP_8))); /* the leaf's own place, */
+	CHECK_INT(s.words[1], file_word(AT(SP_16) - 1)); /* and the calls of the others */
+	CHECK_INT(s.words[2], file_word(AT(ROOT) - 1));
+	CHECK_INT(reads, 1);
+}
+
+/* A walk's first read may be the word before the last walk's window, whose place is stale but must not count. */
+static void test_windows_do_not_outlive_a_walk(void)
+{
+	set_up();
+	stack[1] = AT(ROOT);
+	stack[0] = AT(SP_8);
+	CHECK_INT(walk(AT(SP_8), STACK + 8, 0), END_ROOT);
+	CHECK_INT(walk(AT(SP_8), STACK, 0), END_ROOT);
+	CHECK_INT(s.nr_words, 3);
+	CHECK_INT(s.words[1], file_word(AT(SP_8) - 1));
+}
+
+static void test_frames_larger_than_a_window(void)
+{
+	set_up();
+	stack[999] = AT(SP_LARGE);
+	stack[1999] = AT(ROOT);
+	CHECK_INT(walk(AT(SP_LARGE), STACK, 0), END_ROOT);
+	CHECK_INT(s.nr_words, 3);
+}
+
+static void test_end_of_the_stack(void)
+{
+	set_up();
+	/* The last word of the mapping is the root's return address. */
+	stack[STACK_WORDS - 1] = AT(ROOT);
+	CHECK_INT(walk(AT(SP_8), STACK + sizeof(stack) - 8, 0), END_ROOT);
+	CHECK_INT(walk(AT(SP_16), STACK + sizeof(stack) - 8, 0), END_BAD_CFA);
+	CHECK_INT(s.words[s.nr_words - 1], FRAME_MAKE_MARK(FRAME_MARK_END, END_BAD_CFA));
+	stack[STACK_WORDS - 1] = 0;
+	CHECK_INT(walk(AT(SP_8), STACK + sizeof(stack) - 8, 0), END_ROOT); /* return address 0 */
+	stack[STACK_WORDS - 1] = 0x1234;
+	CHECK_INT(walk(AT(SP_8), STACK + sizeof(stack) - 8, 0), END_NO_MAP);
+	CHECK_INT(walk(AT(SP_8), 0x9000, 0), END_BAD_CFA); /* no stack at all */
+	CHECK_INT(walk(0x9000, STACK, 0), END_NO_MAP);
+}
+
+static void test_gap_is_bridged_and_marked(void)
+{
+	set_up();
+	stack[0] = AT(GAP);
+	stack[4] = STACK + 8 * 8; /* caller's frame pointer, return address */
+	stack[5] = AT(FP_16);
+	stack[8] = 0;
+	stack[9] = AT(ROOT);
+	CHECK_INT(walk(AT(SP_8), STACK, STACK + 8 * 4), END_ROOT);
+	CHECK_INT(s.nr_words, 5);
+	CHECK_INT(s.words[1], file_word(AT(GAP) - 1));
+	CHECK_INT(s.words[2], FRAME_MAKE_MARK(FRAME_MARK_GAP_BY_FP, END_NO_TABLE));
+	CHECK_INT(s.words[3], file_word(AT(FP_16) - 1));
+	CHECK_INT(s.words[4], file_word(AT(ROOT) - 1));
+	/* What it finds is no code: it does not count, and the reason is the gap's. */
+	stack[5] = 0x1234;
+	CHECK_INT(walk(AT(SP_8), STACK, STACK + 8 * 4), END_NO_TABLE);
+	CHECK_INT(s.nr_words, 3);
+	/* Frame pointers that cannot be: below the stack pointer, unaligned, beyond the end. */
+	CHECK_INT(walk(AT(UNSUPPORTED), STACK + 64, STACK), END_UNSUPPORTED);
+	CHECK_INT(walk(AT(UNSUPPORTED), STACK, STACK + 4), END_UNSUPPORTED);
+	CHECK_INT(walk(AT(UNSUPPORTED), STACK, STACK + sizeof(stack) - 8), END_UNSUPPORTED);
+	CHECK_INT(walk(AT(UNSUPPORTED), STACK, 0), END_UNSUPPORTED); /* a leaf's 0 is not a root */
+	stack[0] = AT(UNSUPPORTED);
+	CHECK_INT(walk(AT(SP_8), STACK, 0), END_ROOT); /* a caller's is */
+}
+
+static void test_no_table(void)
+{
+	set_up();
+	native.maps[0].table = UNWIND_TABLE_PENDING;
+	stack[2] = 0;
+	stack[3] = AT(SP_16);
+	CHECK_INT(walk(AT(SP_8), STACK, STACK + 16), END_ROOT);
+	CHECK_INT(s.nr_words, 3);
+	CHECK_INT(s.words[1], FRAME_MAKE_MARK(FRAME_MARK_GAP_BY_FP, END_TABLE_PENDING));
+	memset(&native_rules, 0, sizeof(native_rules));
+	native.maps[0].table =
+		UNWIND_TABLE_NONE; /* frame pointers are all there is: nothing to mark */
+	CHECK_INT(walk(AT(SP_8), STACK, STACK + 16), END_ROOT);
+	CHECK_INT(s.nr_words, 2);
+	CHECK_INT(walk(JIT + 4, STACK, STACK + 16), END_ROOT);
+	CHECK_INT(s.nr_words, 2);
+	CHECK_INT(s.words[0], FRAME_MAKE_ANON(JIT + 4));
+	CHECK_INT(walk(JIT + 4, STACK, STACK + 4), END_BAD_FP);
+}
+
+/* A CFA that is read from memory may lie on another stack, but never leads in circles for ever. */
+static void test_other_stacks(void)
+{
+	set_up();
+	stack[0] = OTHER_STACK + 8 * 2 - 8;
+	other[1] = AT(ROOT);
+	CHECK_INT(walk(AT(DEREF), STACK, 0), END_ROOT);
+	CHECK_INT(s.nr_words, 2);
+	stack[0] = OTHER_STACK + 8;
+	other[1] = AT(DEREF);
+	other[2] = STACK + 8 * 4 - 8;
+	stack[3] = AT(DEREF);
+	stack[4] = OTHER_STACK + 8;
+	CHECK_INT(walk(AT(DEREF), STACK, 0), END_BAD_CFA);
+	CHECK(s.nr_words <= 2 * STACK_SWITCHES_MAX + 2);
+	stack[0] = 0x1000;
+	CHECK_INT(walk(AT(DEREF), STACK, 0), END_BAD_CFA);
+	stack[0] = STACK - 64; /* not on the stack, and nowhere else */
+	CHECK_INT(walk(AT(DEREF), STACK, 0), END_BAD_CFA);
+}
+
+static void test_depth(void)
+{
+	set_up();
+	for (u32 i = 0; i < STACK_WORDS; i++)
+		stack[i] = AT(SP_8);
+	CHECK_INT(walk(AT(SP_8), STACK, 0), END_DEPTH);
+	CHECK_INT(s.nr_words, RECORD_MAX_FRAMES + 1);
+	CHECK_INT(s.words[s.nr_words - 1], FRAME_MAKE_MARK(FRAME_MARK_CUT, END_DEPTH));
+}
+
+/* A trampoline that no table describes is known by its code; above it the registers are the interrupted ones. */
+static void test_signal_frame(void)
+{
+	static const uint8_t sigreturn[] = { 0x48, 0xc7, 0xc0, 15, 0, 0, 0, 0x0f, 0x05 };
+	uint64_t *regs = &stack[1 + SIGFRAME_REGS_OFFSET / 8];
+
+	set_up();
+	memcpy(code, sigreturn, sizeof(sigreturn));
+	stack[0] = CODE + 0xf000; /* the handler returns into it */
+	regs[10] = 77; /* bp */
+	regs[15] = OTHER_STACK + 16; /* sp */
+	regs[16] = AT(SP_8); /* ip */
+	other[2] = AT(ROOT);
+	CHECK_INT(walk(AT(SP_8), STACK, 0), END_ROOT);
+	CHECK_INT(s.nr_words, 4);
+	CHECK_INT(s.words[1], file_word(CODE + 0xf000)); /* not a byte before it */
+	CHECK_INT(s.words[2], file_word(AT(SP_8))); /* where it was, not behind a call */
+	CHECK_INT(s.words[3], file_word(AT(ROOT) - 1));
+	/* By a rule just as well. */
+	stack[0] = AT(SIGNAL);
+	CHECK_INT(walk(AT(SP_8), STACK, 0), END_ROOT);
+	CHECK_INT(s.nr_words, 4);
+	memset(code, 0, sizeof(code));
+}
+
+int main(void)
+{
+	struct utsname uts;
+
+	if (uname(&uts) || strcmp(uts.machine, "x86_64"))
+		SKIP("the rules and the signal frame here are x86-64's");
+	RUN(test_leaf_and_callers);
+	RUN(test_windows_do_not_outlive_a_walk);
+	RUN(test_frames_larger_than_a_window);
+	RUN(test_end_of_the_stack);
+	RUN(test_gap_is_bridged_and_marked);
+	RUN(test_no_table);
+	RUN(test_other_stacks);
+	RUN(test_depth);
+	RUN(test_signal_frame);
+	return 0;
+}
