@@ -380,6 +380,11 @@ int symclient_pid(const struct symclient *c)
 	return helper_pid(c->helper);
 }
 
+uint64_t symclient_restarts(const struct symclient *c)
+{
+	return helper_restarts(c->helper);
+}
+
 size_t symclient_pending(const struct symclient *c)
 {
 	return c->nr_queued + hashmap_count(c->sent);

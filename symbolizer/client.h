@@ -24,6 +24,7 @@ DEFINE_CLEANUP(struct symclient *, symclient_free)
 
 /* Pid of the supervisor, for accounting; 0 while it is down. */
 int symclient_pid(const struct symclient *client);
+uint64_t symclient_restarts(const struct symclient *client);
 
 enum symclient_status {
 	SYMCLIENT_OK = 0,

@@ -18,7 +18,7 @@ struct helper {
 	struct loop_source *source, *timer;
 	int socket;
 	pid_t pid;
-	uint64_t backoff_ns, started_ns;
+	uint64_t backoff_ns, started_ns, restarts;
 };
 
 static int on_event(struct loop_source *source, uint32_t events, void *userdata)
@@ -116,10 +116,16 @@ pid_t helper_pid(const struct helper *h)
 	return h->socket < 0 ? 0 : h->pid;
 }
 
+uint64_t helper_restarts(const struct helper *h)
+{
+	return h->restarts;
+}
+
 void helper_fail(struct helper *h)
 {
 	if (h->socket < 0)
 		return;
+	h->restarts++;
 	log_warn("%s (pid %d) ended; starting it again", h->config.name, h->pid);
 	h->source = loop_source_free(h->source);
 	h->socket = close_fd(h->socket);

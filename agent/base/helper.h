@@ -10,6 +10,7 @@
 #include "agent/base/loop.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct helper;
@@ -38,6 +39,8 @@ DEFINE_CLEANUP(struct helper *, helper_free)
 /* -1 while it is down. */
 int helper_socket(const struct helper *h);
 pid_t helper_pid(const struct helper *h);
+/* Times that it ended. */
+uint64_t helper_restarts(const struct helper *h);
 
 /* For a reader that found the end of file or nonsense: closes, tells on_down, starts anew later. */
 void helper_fail(struct helper *h);

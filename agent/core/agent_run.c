@@ -11,6 +11,7 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 
+#define METRICS_EVERY 10 /* seconds */
 #define MAX_FILES 16384
 #define OTHER_FILES 256
 #define ROW_BYTES                                                                                  \
@@ -31,6 +32,8 @@ static int on_tick(struct loop_source *source, uint64_t missed, void *userdata)
 	r = agent_look_at_kill_switch(a);
 	if (r < 0)
 		return r;
+	if (++a->ticks % METRICS_EVERY == 0 && agent_metrics_send(a) < 0)
+		log_debug("the metrics are not sent this time");
 	now = clock_boot_ns(); /* after the drain: what was drained is older */
 	step = timeline_look(&a->timeline, now, clock_wall_ns());
 	if (step == TIMELINE_GOES_ON)

@@ -12,6 +12,8 @@
 #include "agent/core/config.h"
 #include "agent/core/exporter_client.h"
 #include "agent/core/sampling.h"
+#include "agent/core/stack_counts.h"
+#include "agent/core/symbolize.h"
 #include "agent/core/symcache.h"
 #include "agent/core/timeline.h"
 
@@ -57,6 +59,8 @@ struct agent {
 	int signals; /* how many asked for the end */
 	uint64_t signalled_ns;
 	struct agent_counts counts;
+	struct stack_counts *stacks;
+	unsigned int ticks;
 };
 
 /*
@@ -71,6 +75,9 @@ int agent_reload(struct agent *a);
 int agent_set_exporter_args(struct agent *a);
 /* Attaches and detaches as the kill switch says. */
 int agent_look_at_kill_switch(struct agent *a);
+
+/* agent_metrics.c: what the exporter shows of us */
+int agent_metrics_send(struct agent *a);
 
 /* agent_window.c */
 int agent_window_init(struct agent *a, struct err *err);

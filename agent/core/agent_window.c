@@ -69,7 +69,8 @@ int agent_window_init(struct agent *a, struct err *err)
 	if (!uname(&uts))
 		snprintf(h->kernel, sizeof(h->kernel), "%.30s %.64s", uts.sysname, uts.release);
 	doubt(a);
-	r = usage_new(&a->usage, OWNERS_SLOTS);
+	a->stacks = calloc(1, sizeof(*a->stacks));
+	r = a->stacks ? usage_new(&a->usage, OWNERS_SLOTS) : -ENOMEM;
 	return r < 0 ? err_errno(err, r, "cannot prepare the windows") : 0;
 }
 
@@ -80,6 +81,7 @@ void agent_window_deinit(struct agent *a)
 	histogram_free(a->histogram);
 	usage_free(a->usage);
 	symcache_free(a->symcache);
+	free(a->stacks);
 }
 
 uint64_t agent_window_length(const struct agent *a)
@@ -164,11 +166,13 @@ static void take_usage(struct agent *a, struct usage_numbers *out)
 }
 
 /* Owners that gave their places back leave nothing to those who get them. */
-static void forget_usage(struct agent *a)
+static void forget_owners(struct agent *a)
 {
 	for (uint32_t i = 0; i < owners_count(a->sampling.owners); i++) {
-		if (!owners_get(a->sampling.owners, i)->used)
-			usage_forget(a->usage, i);
+		if (owners_get(a->sampling.owners, i)->used)
+			continue;
+		usage_forget(a->usage, i);
+		stack_counts_forget(a->stacks, i);
 	}
 }
 
@@ -204,10 +208,11 @@ int agent_window_close(struct agent *a, enum timeline_step step)
 		symcache_forget_kernel(a->symcache);
 	input->sampling = &a->sampling;
 	input->symcache = a->symcache;
+	input->stacks = a->stacks;
 	fill_header(a, &loss, step, &input->header);
 	take_usage(a, input->usage);
 	sampling_end_window(&a->sampling);
-	forget_usage(a);
+	forget_owners(a);
 	input->window = TAKE_PTR(a->window);
 	input->histogram = TAKE_PTR(a->histogram);
 	input->deadline_boot_ns = now + MIN(NAMING_NS, agent_window_length(a) / 4 * 3);

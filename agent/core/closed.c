@@ -162,6 +162,8 @@ static int finish_names(struct closed *c)
 	if (!r)
 		r = symbolize_finish(c->symbolize, c->owners, &counts);
 	c->symbolize = symbolize_free(c->symbolize);
+	stack_counts_add_window(c->input.stacks, c->input.window);
+	stack_counts_add_profile(c->input.stacks, c->profile, c->owners, OWNERS_SLOTS);
 	c->input.window = window_free(c->input.window); /* its rows are in the profile now */
 	if (!r)
 		r = compact_encoder_new(&c->encoder, c->profile);

@@ -9,6 +9,7 @@
 
 #include "agent/core/histogram.h"
 #include "agent/core/sampling.h"
+#include "agent/core/stack_counts.h"
 #include "agent/core/symcache.h"
 #include "agent/core/usage.h"
 #include "proto/winwire.h"
@@ -18,6 +19,7 @@ struct closed;
 struct closed_input {
 	struct sampling *sampling; /* must outlive it, as the cache must */
 	struct symcache *symcache;
+	struct stack_counts *stacks; /* to be added to */
 	struct winwire_header header;
 	struct window *window; /* consumed */
 	struct histogram *histogram; /* consumed */

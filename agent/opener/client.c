@@ -161,6 +161,11 @@ int openclient_pid(const struct openclient *c)
 	return helper_pid(c->helper);
 }
 
+uint64_t openclient_restarts(const struct openclient *c)
+{
+	return helper_restarts(c->helper);
+}
+
 static int enqueue(struct openclient *c, struct openwire_request *request, openclient_fn fn,
 		   void *userdata)
 {

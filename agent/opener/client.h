@@ -24,6 +24,7 @@ struct openclient *openclient_free(struct openclient *client);
 DEFINE_CLEANUP(struct openclient *, openclient_free)
 
 int openclient_pid(const struct openclient *client);
+uint64_t openclient_restarts(const struct openclient *client);
 
 /*
  * fd: an O_RDONLY | O_CLOEXEC descriptor of a regular file that the callback owns, or a negative

@@ -1,0 +1,227 @@
+/* The core's own metrics, in Prometheus' text format: the exporter shows them beside its own. */
+#include "agent/base/log.h"
+#include "agent/base/text.h"
+#include "agent/core/agent_run.h"
+#include "agent/core/process_stat.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#define TEXT_MAX (60u << 10)
+#define OWNERS_SHOWN 100 /* in the order of their places; what is more is counted as not shown */
+
+static void family(struct buf *b, const char *name, const char *type, const char *help)
+{
+	buf_addf(b, "# HELP fleetprof_%s %s\n# TYPE fleetprof_%s %s\n", name, help, name, type);
+}
+
+static void number(struct buf *b, const char *name, const char *type, const char *help, uint64_t n)
+{
+	family(b, name, type, help);
+	buf_addf(b, "fleetprof_%s %" PRIu64 "\n", name, n);
+}
+
+/* A label's value: valid UTF-8, with the three escapes of the format. */
+static void add_value(struct buf *b, const char *text)
+{
+	char valid[OWNER_NAME_MAX * 3];
+
+	text_repair(text, strlen(text), valid, sizeof(valid));
+	for (const char *p = valid; *p; p++) {
+		if (*p == '\n') {
+			buf_adds(b, "\\n");
+			continue;
+		}
+		if (*p == '\\' || *p == '"')
+			buf_addc(b, '\\');
+		buf_addc(b, *p);
+	}
+}
+
+static void add_losses(struct agent *a, struct buf *b)
+{
+	struct profile_meta meta = { .nr_losses = 0 };
+
+	loss_describe(&a->counts.loss, &meta);
+	family(b, "samples_total", "counter",
+	       "Terms of the loss equation, over all closed windows: what was expected of every CPU, "
+	       "and what became of it.");
+	for (size_t i = 0; i < meta.nr_losses; i++)
+		buf_addf(b, "fleetprof_samples_total{term=\"%s\"} %" PRIu64 "\n",
+			 meta.losses[i].name, meta.losses[i].count);
+	number(b, "unbalanced_windows_total", "counter",
+	       "Windows whose loss equation did not hold: a bug.", a->counts.unbalanced);
+}
+
+static void add_windows(struct agent *a, struct buf *b)
+{
+	struct exporterclient_counts c;
+
+	exporterclient_counts(a->exporter, &c);
+	family(b, "windows_total", "counter", "Windows that were closed, and what became of them.");
+	buf_addf(b,
+		 "fleetprof_windows_total{what=\"closed\"} %" PRIu64 "\n"
+		 "fleetprof_windows_total{what=\"stored\"} %" PRIu64 "\n"
+		 "fleetprof_windows_total{what=\"refused\"} %" PRIu64 "\n"
+		 "fleetprof_windows_total{what=\"lost_waiting\"} %" PRIu64 "\n"
+		 "fleetprof_windows_total{what=\"lost_unfinished\"} %" PRIu64 "\n",
+		 a->counts.closed, c.stored, c.refused, c.lost, a->counts.unfinished);
+	number(b, "windows_waiting", "gauge", "Windows that the exporter has not acknowledged.",
+	       c.waiting);
+	number(b, "clock_jumps_total", "counter", "Jumps of the wall clock by more than a second.",
+	       a->counts.jumps);
+	family(b, "reloads_total", "counter", "Times that the settings were read again.");
+	buf_addf(b,
+		 "fleetprof_reloads_total{result=\"applied\"} %" PRIu64 "\n"
+		 "fleetprof_reloads_total{result=\"refused\"} %" PRIu64 "\n",
+		 a->counts.reloads, a->counts.bad_reloads);
+	number(b, "switched_off", "gauge", "1 while the kill switch is there.", a->off);
+	family(b, "helper_restarts_total", "counter", "Helpers that ended and were started again.");
+	buf_addf(b,
+		 "fleetprof_helper_restarts_total{process=\"opener\"} %" PRIu64 "\n"
+		 "fleetprof_helper_restarts_total{process=\"symbolizer\"} %" PRIu64 "\n"
+		 "fleetprof_helper_restarts_total{process=\"exporter\"} %" PRIu64 "\n",
+		 openclient_restarts(a->sampling.opener),
+		 symclient_restarts(a->sampling.symbolizer), c.restarts);
+}
+
+static void add_kernel_side(struct agent *a, struct buf *b)
+{
+	const uint64_t *c = a->counts.loss.sampler.bpf;
+	uint64_t bytes = 0;
+
+	number(b, "kernel_runs_timed_total", "counter",
+	       "Runs of the sampling program that timed themselves: one in 16.",
+	       c[COUNTER_SELF_TIMED_RUNS]);
+	family(b, "kernel_run_seconds_total", "counter", "Time that these took.");
+	buf_addf(b, "fleetprof_kernel_run_seconds_total %.9f\n",
+		 (double)c[COUNTER_SELF_TIMED_NS] / 1e9);
+	family(b, "kernel_run_seconds_max", "gauge", "The longest of them.");
+	buf_addf(b, "fleetprof_kernel_run_seconds_max %.9f\n",
+		 (double)c[COUNTER_SELF_TIMED_MAX_NS] / 1e9);
+	if (!sampler_map_bytes(a->sampling.sampler, &bytes))
+		number(b, "kernel_map_bytes", "gauge", "Memory of the BPF maps.", bytes);
+}
+
+static void add_processes(struct agent *a, struct buf *b)
+{
+	const struct {
+		const char *name;
+		pid_t pid;
+	} all[] = {
+		{ "core", getpid() },
+		{ "keeper", getppid() },
+		{ "opener", openclient_pid(a->sampling.opener) },
+		{ "symbolizer", symclient_pid(a->sampling.symbolizer) },
+		{ "exporter", exporterclient_pid(a->exporter) },
+	};
+	struct process_stat stats[ARRAY_SIZE(all)];
+	bool there[ARRAY_SIZE(all)];
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		there[i] = process_stat_read(all[i].pid, &stats[i]);
+	family(b, "process_cpu_seconds_total", "counter",
+	       "CPU time of each of our processes and its children.");
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		if (there[i])
+			buf_addf(b, "fleetprof_process_cpu_seconds_total{process=\"%s\"} %.2f\n",
+				 all[i].name, stats[i].cpu_s);
+	}
+	family(b, "process_resident_bytes", "gauge", "Resident memory, shared pages included.");
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		if (there[i])
+			buf_addf(b,
+				 "fleetprof_process_resident_bytes{process=\"%s\"} %" PRIu64 "\n",
+				 all[i].name, stats[i].rss_bytes);
+	}
+	number(b, "core_pss_bytes", "gauge", "The core's proportional share of memory.",
+	       process_stat_own_pss());
+}
+
+static void add_tables(struct agent *a, struct buf *b)
+{
+	struct objects_counts files;
+	struct symcache_counts names;
+
+	objects_counts(a->sampling.objects, &files);
+	symcache_counts(a->symcache, &names);
+	number(b, "files", "gauge", "Mapped files that are known.", files.seen);
+	number(b, "files_open", "gauge", "… of which a descriptor is held.", files.opened);
+	number(b, "files_forgotten_total", "counter", "Files that were not seen any more.",
+	       files.forgotten);
+	number(b, "frames_without_file_total", "counter",
+	       "Frames whose file found no place in the table.", files.refused);
+	number(b, "files_mismatched_total", "counter",
+	       "Descriptors that turned out to be of another file.", files.mismatches);
+	number(b, "cgroups_without_owner_total", "counter",
+	       "Cgroups that were booked on `other` for want of a place.",
+	       owners_overflowed(a->sampling.owners));
+	number(b, "cgroups_without_usage_total", "counter",
+	       "Cgroups whose CPU time could not be followed for want of a place.",
+	       usage_refused(a->usage));
+	number(b, "name_cache_bytes", "gauge", "Memory of the names kept from earlier windows.",
+	       names.bytes);
+	number(b, "name_cache_hits_total", "counter", "Addresses that were found there.",
+	       names.hits);
+	number(b, "name_cache_misses_total", "counter", "… and that were not.", names.misses);
+}
+
+static void add_ends(struct agent *a, struct buf *b)
+{
+	family(b, "stacks_ended_total", "counter", "Samples by how their user stack ended.");
+	for (uint16_t i = 0; i < END_NR; i++) {
+		if (a->stacks->ends[i])
+			buf_addf(b, "fleetprof_stacks_ended_total{reason=\"%s\"} %" PRIu64 "\n",
+				 symbolize_end_reason(i), a->stacks->ends[i]);
+	}
+}
+
+static void add_owner(struct buf *b, const struct owners_entry *e, const char *what, uint64_t n)
+{
+	buf_adds(b, "fleetprof_owner_stacks_total{owner=\"");
+	add_value(b, owners_name(e));
+	buf_adds(b, "\",id=\"");
+	add_value(b, e->ref.container_id);
+	buf_addf(b, "\",what=\"%s\"} %" PRIu64 "\n", what, n);
+}
+
+static void add_owners(struct agent *a, struct buf *b)
+{
+	size_t shown = 0, others = 0;
+
+	family(b, "owner_stacks_total", "counter",
+	       "Samples of an owner whose stack is complete, truncated, or has a frame without name.");
+	for (uint32_t i = 0; i < owners_count(a->sampling.owners); i++) {
+		const struct owners_entry *e = owners_get(a->sampling.owners, i);
+
+		if (!e->used)
+			continue;
+		if (shown == OWNERS_SHOWN || b->len > TEXT_MAX - 4096) {
+			others++;
+			continue;
+		}
+		shown++;
+		add_owner(b, e, "complete", a->stacks->owners[i].complete);
+		add_owner(b, e, "truncated", a->stacks->owners[i].truncated);
+		add_owner(b, e, "unsymbolized", a->stacks->owners[i].unsymbolized);
+	}
+	number(b, "owners_not_shown", "gauge", "Owners that are there but not in this list.",
+	       others);
+}
+
+int agent_metrics_send(struct agent *a)
+{
+	static void (*const parts[])(struct agent * a, struct buf * b) = {
+		add_losses, add_windows, add_kernel_side, add_processes,
+		add_tables, add_ends,    add_owners,
+	};
+	_cleanup_(buf_deinitp) struct buf text = BUF_NULL;
+
+	buf_init(&text, TEXT_MAX);
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+		parts[i](a, &text);
+	if (text.error)
+		return text.error;
+	return exporterclient_metrics(a->exporter, buf_str(&text));
+}
