@@ -13,6 +13,7 @@
 
 #define FORGET_KERNEL_EVERY 10 /* windows; modules and BPF programs come and go */
 #define SECONDS_MAX 602 /* of the longest window, 10 minutes, and a sliver: see timeline_open() */
+#define LOOK_AGAIN_NS (100 * NSEC_PER_MSEC) /* while names are waited for */
 #define NAMING_NS (30 * NSEC_PER_SEC) /* and then the rest leaves as addresses */
 
 static int read_boot_id(uint8_t out[16])
@@ -247,7 +248,7 @@ int agent_window_continue(struct agent *a, uint64_t now)
 	if (r == CLOSED_E_BUSY)
 		return loop_source_set_timer(a->step, 1, 0);
 	if (r == CLOSED_E_WAITS)
-		return 0;
+		return loop_source_set_timer(a->step, now + LOOK_AGAIN_NS, 0);
 	if (!r)
 		r = hand_over(a);
 	if (r < 0) {

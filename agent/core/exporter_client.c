@@ -91,6 +91,9 @@ static void answer(struct exporterclient *c, const struct winwire_message *m)
 		i++;
 	if (i == c->nr_waiting)
 		return; /* an answer to one that was sent twice */
+	log_debug("window %" PRIu64 " of run %" PRIu64 " is answered: %s", m->number,
+		  c->waiting[i]->header.agent_start_ns,
+		  m->type == WINWIRE_STORED ? "stored" : "refused");
 	c->waiting[i] = waiting_free(c->waiting[i]);
 	memmove(&c->waiting[i], &c->waiting[i + 1],
 		(c->nr_waiting - i - 1) * sizeof(struct waiting *));

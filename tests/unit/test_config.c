@@ -165,7 +165,7 @@ static void test_types(void)
 	refused("memory: {limit: 63MiB}\n", "f.yaml:1:17:", "from 64MiB to 1TiB");
 	refused("memory: {limit: 99999999999999999999MiB}\n", "f.yaml:1:17:", "size");
 	refused("memory: {limit: 17592186044416MiB}\n", "f.yaml:1:17:", "size");
-	refused("window: 60\n", "f.yaml:1:9:", "a duration from 10s to 10m");
+	refused("window: 60\n", "f.yaml:1:9:", "a duration from 1s to 10m");
 	refused("window: -60s\n", "f.yaml:1:9:", "duration");
 	refused("store: {max_share: 101%}\n", "f.yaml:1:20:", "0% to 100%");
 	refused("hot_stacks: yes\n", "f.yaml:1:13:", "true or false");
