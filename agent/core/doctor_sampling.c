@@ -1,21 +1,16 @@
 /* The doctor: the real programs loaded and run, and what one interrupt costs. */
 #include "agent/base/clock.h"
 #include "agent/core/doctor_internal.h"
+#include "agent/core/interrupt_cost.h"
 #include "agent/core/sampler.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <linux/perf_event.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/syscall.h>
 
 #define TRIAL_RATE 199
 #define TRIAL_NS (400 * NSEC_PER_MSEC) /* 80 samples of this process */
-#define SPIN_ROUNDS 21 /* the fastest counts: others are disturbed */
-#define SPIN_NS (10 * NSEC_PER_MSEC)
 #define COST_RATE 10000
-#define PLAUSIBLE_NS 300 /* no interrupt is faster */
 #define RATE_DEFAULT 19
 
 static void on_sample(const struct sampler_sample *sample, void *userdata)
@@ -100,76 +95,23 @@ void doctor_sampling(struct doctor *d)
 		say_result(d, &counts, stacks);
 }
 
-/* An event of this thread alone that interrupts it and does nothing else; -1 where it may not be had. */
-static int open_clock(uint64_t rate)
-{
-	struct perf_event_attr attr = {
-		.size = sizeof(attr),
-		.type = PERF_TYPE_SOFTWARE,
-		.config = PERF_COUNT_SW_CPU_CLOCK,
-		.sample_period = NSEC_PER_SEC / rate,
-		.exclude_kernel = 1, /* so that anybody may */
-	};
-
-	return (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
-}
-
-/* A fixed amount of work that the compiler cannot see through. */
-static uint64_t spin(uint64_t iterations)
-{
-	volatile uint64_t x = 1;
-	uint64_t begin = clock_mono_ns();
-
-	for (uint64_t i = 0; i < iterations; i++)
-		x = x * 6364136223846793005ull + 1442695040888963407ull;
-	return clock_mono_ns() - begin;
-}
-
-static uint64_t work_for(uint64_t ns)
-{
-	uint64_t iterations = 1u << 16, took = 0;
-
-	while ((took = spin(iterations)) < ns / 8)
-		iterations *= 2;
-	return iterations * ns / MAX(took, 1ull);
-}
-
-/*
- * The fastest of some rounds with and without the event, in turn: the difference is the interrupts' part. Negative:
- * less than what can be seen.
- */
-static double interrupt_ns(int fd, uint64_t rate)
-{
-	uint64_t work = work_for(SPIN_NS), without = UINT64_MAX, with = UINT64_MAX;
-
-	for (int i = 0; i < SPIN_ROUNDS; i++) {
-		ioctl(fd, PERF_EVENT_IOC_DISABLE, 0);
-		without = MIN(without, spin(work));
-		ioctl(fd, PERF_EVENT_IOC_ENABLE, 0);
-		with = MIN(with, spin(work));
-	}
-	return ((double)with - (double)without) * NSEC_PER_SEC / ((double)with * (double)rate);
-}
-
 void doctor_interrupts(struct doctor *d)
 {
 	double rate = d->config ? (double)d->config->rate : RATE_DEFAULT, ns, share;
-	_cleanup_(closep) int fd = -1;
 	uint64_t trial = COST_RATE;
 	int64_t max;
+	int r;
 
 	/* The kernel throttles what is above. */
 	if (doctor_read_number(d, "proc/sys/kernel/perf_event_max_sample_rate", &max) && max > 0)
 		trial = MIN(trial, MAX((uint64_t)max / 2, 100ul));
-	fd = open_clock(trial);
-	if (fd < 0) {
+	r = interrupt_cost_measure(trial, &ns);
+	if (r < 0) {
 		doctor_add(d, DOCTOR_WARN, "interrupt cost", NULL,
-			   "not measured: a perf event of this process alone: %s",
-			   err_str(err_last()));
+			   "not measured: a perf event of this process alone: %s", err_str(r));
 		return;
 	}
-	ns = interrupt_ns(fd, trial);
-	if (ns < PLAUSIBLE_NS) {
+	if (r == INTERRUPT_COST_E_UNKNOWN) {
 		doctor_add(d, DOCTOR_OK, "interrupt cost", NULL,
 			   "not measured: this host is too busy just now");
 		return;

@@ -1,5 +1,6 @@
 /* One recording: prepare and run. */
 #include "agent/core/recording.h"
+#include "agent/core/interrupt_cost.h"
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
 #include "agent/core/progress.h"
@@ -36,9 +37,23 @@ static int set_filter(struct recording *r, struct err *err)
 	return rc ? rc : sampler_set_filter(r->sampling.sampler, &filter, err);
 }
 
+/* A machine that does nothing but take interrupts does not even end the recording. */
+static uint32_t affordable_rate(struct recording *r)
+{
+	uint32_t wanted = r->options->rate_hz;
+	double ns;
+
+	r->rate_hz = interrupt_cost_limit(wanted, &ns);
+	if (r->rate_hz < wanted)
+		log_warn("%u Hz would take %.0f %% of each CPU here, at %.0f µs an interrupt: "
+			 "sampling at %u Hz instead",
+			 wanted, ns * wanted / NSEC_PER_SEC * 100, ns / 1000, r->rate_hz);
+	return r->rate_hz;
+}
+
 int recording_prepare(struct recording *r, struct err *err)
 {
-	struct sampling_config config = { .rate_hz = r->options->rate_hz,
+	struct sampling_config config = { .rate_hz = affordable_rate(r),
 					  .drain_interval_ns = DRAIN_INTERVAL_NS,
 					  .max_files = MAX_FILES };
 	struct window_limits limits = { .max_rows = WINDOW_ROWS_MAX,

@@ -9,6 +9,7 @@
 
 struct recording {
 	const struct record_options *options;
+	uint32_t rate_hz; /* as asked for, or what the machine can bear of it */
 	struct sampling sampling;
 	struct window *window;
 	uint64_t start_boot_ns, start_wall_ns, stop_boot_ns;

@@ -79,7 +79,7 @@ static void fill_meta(struct recording *r, struct profile *profile)
 	meta->time_wall_ns = r->start_wall_ns;
 	meta->duration_ns = r->stop_boot_ns - r->start_boot_ns;
 	meta->period_ns = sampler_period_ns(r->sampling.sampler);
-	meta->rate_hz = r->options->rate_hz;
+	meta->rate_hz = r->rate_hz;
 	meta->nr_cpus = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
 	snprintf(meta->version, sizeof(meta->version), "%s", FLEETPROF_VERSION);
 	if (!uname(&uts)) {

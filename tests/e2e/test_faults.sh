@@ -42,6 +42,10 @@ if [ "$limit" -lt 100000 ]; then
 	record_refused 1 'perf_event_max_sample_rate' -F $((limit + 1)) -d 1 -o "$work/x.folded"
 fi
 
+# The highest rate of all ends as well, at what the machine can bear of it.
+[ "$limit" -le 100000 ] || limit=100000
+refused 0 'loss equation: balanced' "$fleetprof" record -F "$limit" -d 0.5 -o "$work/x.folded"
+
 # What is not there.
 record_refused 1 'there is no process 2147483647' -p 2147483647
 record_refused 1 'there is no container no-such-container' --container no-such-container -o "$work/x.folded"
