@@ -3,6 +3,7 @@
 #include "agent/base/clock.h"
 #include "agent/base/loop.h"
 #include "agent/exporter/handover.h"
+#include "agent/exporter/sandbox.h"
 #include "agent/exporter/upload.h"
 
 #include <errno.h>
@@ -11,6 +12,7 @@
 #include <sys/stat.h>
 
 #define CORE_SOCKET 3
+#define DNS_PORT 53
 #define MAINTAIN_IDLE_NS (10 * NSEC_PER_SEC)
 #define MAINTAIN_BUSY_NS (20 * NSEC_PER_MSEC) /* between steps: room for windows and answers */
 
@@ -101,10 +103,24 @@ static int setup(struct exporter *e, struct err *err)
 		       : r;
 }
 
+/* What is open now stays open; from here on there is the store, the back ends, and nothing else. */
+static int confine(struct exporter *e, struct err *err)
+{
+	struct sandbox sandbox = { .read_write = e->options->store.dir };
+	int r;
+
+	sandbox_add_system_paths(&sandbox);
+	r = upload_confine(e->upload, &sandbox);
+	if (r == 0 && upload_nr(e->upload))
+		r = sandbox_add_connect(&sandbox, DNS_PORT);
+	return r ?: sandbox_enter(&sandbox, err);
+}
+
 int exporter_run(const struct options *options, struct err *err)
 {
 	_cleanup_(exporter_deinitp) struct exporter e = { .options = options };
 	int r = setup(&e, err);
 
+	r = r ?: confine(&e, err);
 	return r ?: loop_run(e.loop);
 }

@@ -26,7 +26,9 @@ static void arm(struct upload_backend *b, uint64_t at_ns)
 
 static void tell(struct upload_backend *b, const struct uploadanswer *a)
 {
-	bool failing = a->class != UPLOADANSWER_STORED;
+	/* a profile that is refused says nothing of the others */
+	bool failing = a->class != UPLOADANSWER_STORED && a->class != UPLOADANSWER_REFUSED &&
+		       a->class != UPLOADANSWER_TOO_LARGE;
 
 	if (failing && !b->counts.failing)
 		log_warn("%s: upload failed (%s): %s; what waits is kept, and tried again",
@@ -239,8 +241,7 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 
 static int expire(struct upload_backend *b)
 {
-	uint64_t now = clock_wall_ns();
-	int r = store_expire(b->upload->store, b->target, now - MIN(now, b->config->max_age_ns));
+	int r = store_expire(b->upload->store, b->target, upload_too_old_ns(b));
 
 	b->stale |= r > 0;
 	return MIN(r, 0);
@@ -361,6 +362,8 @@ struct upload *upload_free(struct upload *u)
 		backend_free(u->backends[i]);
 	uploadhttp_free(u->http);
 	uploadseries_free(u->series);
+	for (size_t i = 0; i < u->nr_folders; i++)
+		free(u->folders[i]);
 	free(u);
 	return NULL;
 }
@@ -404,6 +407,38 @@ int upload_start(struct upload *u, struct loop *loop, struct store *store, struc
 	for (size_t i = 0; i < u->nr_backends && r == 0; i++)
 		r = backend_start(u->backends[i]);
 	return r < 0 ? err_errno(err, r, "cannot begin to upload") : 0;
+}
+
+/* The folder, since a file that is replaced is another file. */
+static int allow_folder(struct upload *u, const char *path, struct sandbox *sandbox)
+{
+	const char *slash = path ? strrchr(path, '/') : NULL;
+	char *folder;
+
+	if (!slash || slash == path)
+		return slash ? sandbox_add_read_only(sandbox, path)
+			     : 0; /* of "/": the file alone */
+	folder = strndup(path, (size_t)(slash - path));
+	if (!folder)
+		return -ENOMEM;
+	u->folders[u->nr_folders++] = folder;
+	return sandbox_add_read_only(sandbox, folder);
+}
+
+int upload_confine(struct upload *u, struct sandbox *sandbox)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < u->nr_backends && r == 0; i++) {
+		const struct upload_config *c = u->backends[i]->config;
+		const char *const paths[] = { c->password_file, c->token_file, c->header_file,
+					      c->ca_file,       c->cert_file,  c->key_file };
+
+		r = sandbox_add_connect(sandbox, c->port);
+		for (size_t j = 0; j < ARRAY_SIZE(paths) && r == 0; j++)
+			r = allow_folder(u, paths[j], sandbox);
+	}
+	return r;
 }
 
 void upload_stored(struct upload *u, const struct winwire_header *header)

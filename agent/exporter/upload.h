@@ -10,6 +10,7 @@
 
 #include "agent/base/loop.h"
 #include "agent/exporter/options.h"
+#include "agent/exporter/sandbox.h"
 #include "agent/exporter/store_outbox.h"
 #include "agent/exporter/upload_answer.h"
 #include "agent/exporter/upload_series.h"
@@ -26,6 +27,9 @@ DEFINE_CLEANUP(struct upload *, upload_free)
 
 /* Begins: names the back ends to the store, and sends what waits from an earlier run. */
 int upload_start(struct upload *u, struct loop *loop, struct store *store, struct err *err);
+
+/* Adds what uploads need: the ports of the back ends, the folders of the secret files. 0, -ENOSPC or -ENOMEM. */
+int upload_confine(struct upload *u, struct sandbox *sandbox);
 
 /* A window was stored. */
 void upload_stored(struct upload *u, const struct winwire_header *header);

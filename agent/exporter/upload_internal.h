@@ -56,6 +56,8 @@ struct upload {
 	struct uploadhttp *http;
 	struct uploadseries *series;
 	char node[256];
+	char *folders[UPLOAD_MAX_BACKENDS * 6]; /* of secret files */
+	size_t nr_folders;
 	struct upload_backend *backends[UPLOAD_MAX_BACKENDS];
 	size_t nr_backends;
 };
@@ -68,6 +70,9 @@ int upload_plan(struct upload_backend *b, uint64_t now_ns, uint64_t *ret_at);
 
 /* How many of the plan's rows, from b->next on, may go as one request: at least 1. */
 size_t upload_plan_group(struct upload_backend *b);
+
+/* Windows that start before this are given up. */
+uint64_t upload_too_old_ns(const struct upload_backend *b);
 
 struct upload_suspect *upload_suspect_find(struct upload_backend *b, const struct store_row *row);
 /* Adds or counts: how often it failed while others did not. */
