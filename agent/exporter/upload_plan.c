@@ -48,6 +48,13 @@ static bool must_wait(const struct upload_backend *b, const struct upload_suspec
 	return s && s->successes == b->successes;
 }
 
+uint64_t upload_too_old_ns(const struct upload_backend *b)
+{
+	uint64_t now = clock_wall_ns();
+
+	return now - MIN(now, b->config->max_age_ns);
+}
+
 static int by_series(const void *a, const void *b)
 {
 	const struct store_row *x = a, *y = b;
@@ -124,6 +131,7 @@ static int choose(struct upload_backend *b, struct store_row *rows, size_t nr, u
 {
 	struct upload *u = b->upload;
 	struct sieve sieve = { .nr_out = 0 };
+	uint64_t too_old_ns = upload_too_old_ns(b);
 	bool waits = false;
 	int r = 0;
 
@@ -131,6 +139,10 @@ static int choose(struct upload_backend *b, struct store_row *rows, size_t nr, u
 	for (size_t i = 0; i < nr && r >= 0; i++) {
 		struct store_row row = rows[i];
 
+		if (row.start_ns < too_old_ns) { /* out of order: a clock that was set back */
+			r = drop(b, &sieve, &row, STORE_EVICTED_AGE);
+			continue;
+		}
 		if (!uploadpace_is_wanted(u->node, row.start_ns, b->config->fraction_ppm)) {
 			r = drop(b, &sieve, &row, STORE_REFUSED_FRACTION);
 			continue;

@@ -8,7 +8,6 @@
 package main
 
 import (
-	"context"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -261,6 +260,6 @@ func main() {
 	}
 	fmt.Printf("listen %s\ncontrol %s\n", r.address, c.Addr())
 	// the test holds our standard input open: we go with it
-	go func() { io.Copy(io.Discard, os.Stdin); r.server.Shutdown(context.Background()); os.Exit(0) }()
+	go func() { io.Copy(io.Discard, os.Stdin); os.Exit(0) }()
 	log.Fatal(http.Serve(c, http.HandlerFunc(r.control)))
 }
