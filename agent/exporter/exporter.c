@@ -106,14 +106,14 @@ static int setup(struct exporter *e, struct err *err)
 /* What is open now stays open; from here on there is the store, the back ends, and nothing else. */
 static int confine(struct exporter *e, struct err *err)
 {
-	struct sandbox sandbox = { .read_write = e->options->store.dir };
+	struct exportersandbox sandbox = { .read_write = e->options->store.dir };
 	int r;
 
-	sandbox_add_system_paths(&sandbox);
+	exportersandbox_add_system_paths(&sandbox);
 	r = upload_confine(e->upload, &sandbox);
 	if (r == 0 && upload_nr(e->upload))
-		r = sandbox_add_connect(&sandbox, DNS_PORT);
-	return r ?: sandbox_enter(&sandbox, err);
+		r = exportersandbox_add_connect(&sandbox, DNS_PORT);
+	return r ?: exportersandbox_enter(&sandbox, err);
 }
 
 int exporter_run(const struct options *options, struct err *err)

@@ -50,7 +50,7 @@ struct port_attr {
 	uint64_t access, port;
 };
 
-int sandbox_add_read_only(struct sandbox *s, const char *path)
+int exportersandbox_add_read_only(struct exportersandbox *s, const char *path)
 {
 	if (s->nr_read_only == SANDBOX_MAX_PATHS)
 		return -ENOSPC;
@@ -66,17 +66,17 @@ static int add_port(uint16_t *ports, size_t *nr, uint16_t port)
 	return 0;
 }
 
-int sandbox_add_connect(struct sandbox *s, uint16_t port)
+int exportersandbox_add_connect(struct exportersandbox *s, uint16_t port)
 {
 	return add_port(s->connect, &s->nr_connect, port);
 }
 
-int sandbox_add_bind(struct sandbox *s, uint16_t port)
+int exportersandbox_add_bind(struct exportersandbox *s, uint16_t port)
 {
 	return add_port(s->bind, &s->nr_bind, port);
 }
 
-void sandbox_add_system_paths(struct sandbox *s)
+void exportersandbox_add_system_paths(struct exportersandbox *s)
 {
 	static const char *const paths[] = {
 		"/etc/resolv.conf",
@@ -100,7 +100,7 @@ void sandbox_add_system_paths(struct sandbox *s)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
-		sandbox_add_read_only(s, paths[i]);
+		exportersandbox_add_read_only(s, paths[i]);
 }
 
 /* What SQLite, libcurl, OpenSSL, the resolver's thread, the page's server and our loop do. */
@@ -417,7 +417,7 @@ static struct ruleset_attr refusals(long abi, size_t *ret_size)
 	return a;
 }
 
-static int add_rules(int ruleset, const struct sandbox *s, const struct ruleset_attr *a)
+static int add_rules(int ruleset, const struct exportersandbox *s, const struct ruleset_attr *a)
 {
 	int r = s->read_write ? add_path(ruleset, s->read_write, ACCESS_WRITE & a->fs) : 0;
 
@@ -430,7 +430,7 @@ static int add_rules(int ruleset, const struct sandbox *s, const struct ruleset_
 	return r;
 }
 
-static int enter_landlock(const struct sandbox *s, struct err *err)
+static int enter_landlock(const struct exportersandbox *s, struct err *err)
 {
 	_cleanup_(closep) int ruleset = -1;
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
@@ -451,7 +451,7 @@ static int enter_landlock(const struct sandbox *s, struct err *err)
 	return r < 0 ? err_errno(err, r, "cannot restrict paths") : 0;
 }
 
-int sandbox_enter(const struct sandbox *s, struct err *err)
+int exportersandbox_enter(const struct exportersandbox *s, struct err *err)
 {
 	const struct rlimit none = { .rlim_cur = 0 };
 	int r = privilege_drop(NULL, 0, 0, err);

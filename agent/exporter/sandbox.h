@@ -17,7 +17,7 @@
 #define SANDBOX_MAX_PATHS 64
 #define SANDBOX_MAX_PORTS 16
 
-struct sandbox {
+struct exportersandbox {
 	const char *read_write; /* the one directory, with all below it */
 	const char *read_only
 		[SANDBOX_MAX_PATHS]; /* files, or directories with all below them; missing ones are passed */
@@ -28,17 +28,17 @@ struct sandbox {
 };
 
 /* Adds what name resolution, TLS and local time read. */
-void sandbox_add_system_paths(struct sandbox *s);
+void exportersandbox_add_system_paths(struct exportersandbox *s);
 
-/* Adds; -ENOSPC when full. The string is the caller's, and lives until sandbox_enter(). */
-int sandbox_add_read_only(struct sandbox *s, const char *path);
-int sandbox_add_connect(struct sandbox *s, uint16_t port);
-int sandbox_add_bind(struct sandbox *s, uint16_t port);
+/* Adds; -ENOSPC when full. The string is the caller's, and lives until exportersandbox_enter(). */
+int exportersandbox_add_read_only(struct exportersandbox *s, const char *path);
+int exportersandbox_add_connect(struct exportersandbox *s, uint16_t port);
+int exportersandbox_add_bind(struct exportersandbox *s, uint16_t port);
 
 /*
  * Locks the process in, for ever: it must have one thread. Where the kernel has no Landlock that wall is missing, and the
  * log says so. 0, or a negative errno with err set, and then the caller must end.
  */
-int sandbox_enter(const struct sandbox *s, struct err *err);
+int exportersandbox_enter(const struct exportersandbox *s, struct err *err);
 
 #endif

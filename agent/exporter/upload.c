@@ -410,22 +410,22 @@ int upload_start(struct upload *u, struct loop *loop, struct store *store, struc
 }
 
 /* The folder, since a file that is replaced is another file. */
-static int allow_folder(struct upload *u, const char *path, struct sandbox *sandbox)
+static int allow_folder(struct upload *u, const char *path, struct exportersandbox *sandbox)
 {
 	const char *slash = path ? strrchr(path, '/') : NULL;
 	char *folder;
 
 	if (!slash || slash == path)
-		return slash ? sandbox_add_read_only(sandbox, path)
+		return slash ? exportersandbox_add_read_only(sandbox, path)
 			     : 0; /* of "/": the file alone */
 	folder = strndup(path, (size_t)(slash - path));
 	if (!folder)
 		return -ENOMEM;
 	u->folders[u->nr_folders++] = folder;
-	return sandbox_add_read_only(sandbox, folder);
+	return exportersandbox_add_read_only(sandbox, folder);
 }
 
-int upload_confine(struct upload *u, struct sandbox *sandbox)
+int upload_confine(struct upload *u, struct exportersandbox *sandbox)
 {
 	int r = 0;
 
@@ -434,7 +434,7 @@ int upload_confine(struct upload *u, struct sandbox *sandbox)
 		const char *const paths[] = { c->password_file, c->token_file, c->header_file,
 					      c->ca_file,       c->cert_file,  c->key_file };
 
-		r = sandbox_add_connect(sandbox, c->port);
+		r = exportersandbox_add_connect(sandbox, c->port);
 		for (size_t j = 0; j < ARRAY_SIZE(paths) && r == 0; j++)
 			r = allow_folder(u, paths[j], sandbox);
 	}

@@ -29,7 +29,7 @@ DEFINE_CLEANUP(struct upload *, upload_free)
 int upload_start(struct upload *u, struct loop *loop, struct store *store, struct err *err);
 
 /* Adds what uploads need: the ports of the back ends, the folders of the secret files. 0, -ENOSPC or -ENOMEM. */
-int upload_confine(struct upload *u, struct sandbox *sandbox);
+int upload_confine(struct upload *u, struct exportersandbox *sandbox);
 
 /* A window was stored. */
 void upload_stored(struct upload *u, const struct winwire_header *header);

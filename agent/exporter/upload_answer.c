@@ -115,15 +115,13 @@ static const char *string_of(struct json_object *o, const char *key)
 static void set_message(struct uploadanswer *a, long status, const char *code, const char *text,
 			size_t len)
 {
-	char repaired[UPLOADANSWER_MESSAGE_MAX];
+	char repaired[UPLOADANSWER_MESSAGE_MAX - 48]; /* the status and the code stand before it */
 
-	text_repair(text, MIN(len, sizeof(repaired) - 1), repaired, sizeof(repaired));
+	text_repair(text, MIN(len, sizeof(repaired)), repaired, sizeof(repaired));
 	for (char *c = repaired; *c; c++) {
 		if (isascii(*c) && !isprint(*c))
 			*c = ' ';
 	}
-	/* cut again, at a whole character: the status and the code stand before it */
-	text_repair(repaired, strlen(repaired), repaired, sizeof(repaired) - 48);
 	snprintf(a->message, sizeof(a->message), "HTTP %ld%s%.24s%s%s", status, *code ? " " : "",
 		 code, *repaired ? ": " : "", repaired);
 }

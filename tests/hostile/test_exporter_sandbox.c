@@ -270,7 +270,7 @@ static const struct attempt {
 
 static int run_locked_in(int (*fn)(void))
 {
-	struct sandbox s = { .read_write = dir };
+	struct exportersandbox s = { .read_write = dir };
 	struct err err = ERR_NULL;
 	int status;
 	pid_t pid = fork();
@@ -279,9 +279,9 @@ static int run_locked_in(int (*fn)(void))
 		CHECK(waitpid(pid, &status, 0) == pid);
 		return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 	}
-	sandbox_add_system_paths(&s);
-	sandbox_add_connect(&s, open_port);
-	if (sandbox_enter(&s, &err) < 0) {
+	exportersandbox_add_system_paths(&s);
+	exportersandbox_add_connect(&s, open_port);
+	if (exportersandbox_enter(&s, &err) < 0) {
 		fprintf(stderr, "%s\n", err.text);
 		_exit(OTHER);
 	}
@@ -336,17 +336,21 @@ static int use_store(void)
 	struct winwire_header h = { .number = 1, .start_wall_ns = clock_wall_ns() };
 	struct err err = ERR_NULL;
 	struct store *s = NULL;
-	const char empty[] = { 0 };
+	_cleanup_(buf_deinitp) struct buf body = BUF_NULL;
 	int r;
 
 	if (store_open(&s, &config, &err) < 0) {
 		fprintf(stderr, "%s\n", err.text);
 		return 1;
 	}
-	r = store_put(s, &h, empty, sizeof(empty));
+	buf_init(&body, 1024);
+	winwire_put_body(&body, 0);
+	r = store_put(s, &h, body.data, body.len);
 	while (r == 0 && store_maintain(s) > 0)
 		;
 	store_free(s);
+	if (r < 0)
+		fprintf(stderr, "%s\n", err_str(r));
 	return r ? 2 : 0;
 }
 
