@@ -1,11 +1,12 @@
 #!/bin/sh
 # make_corpus.sh: writes the seeds of fuzz_sampler_record, fuzz_wire, fuzz_codec and fuzz_unwind_image (by make_corpus,
-# built with the asan preset), of fuzz_elf (small programs, by clang, gcc and lld) and of fuzz_unwind (those of
-# ../golden/unwind). Run it when a format has changed.
+# built with the asan preset), of fuzz_elf and fuzz_dwarf* (small programs, by clang, gcc and lld) and of fuzz_unwind
+# (those of ../golden/unwind). Run it when a format has changed.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 build=${1:-$here/../../build/asan}
-for fuzzer in fuzz_sampler_record fuzz_wire fuzz_codec fuzz_unwind_image fuzz_unwind fuzz_elf; do
+for fuzzer in fuzz_sampler_record fuzz_wire fuzz_codec fuzz_unwind_image fuzz_unwind fuzz_elf fuzz_dwarf \
+	fuzz_dwarf_sections; do
 	rm -rf "$here/corpus/$fuzzer"
 	mkdir -p "$here/corpus/$fuzzer"
 done
@@ -43,6 +44,43 @@ cp "$out/x86_64-pie" "$out/debuglink"
 printf 'a.debug\0\001\002\003\004' > link
 objcopy --add-section .gnu_debuglink=link "$out/debuglink"
 
+# Debug information: of both compilers, of each version, split and shared, packed and not.
+cat > d.c <<'C'
+int outside(int x);
+struct cart { int items, price; };
+static inline __attribute__((always_inline)) int deepest(int x) { { int y = x * 3; return y + outside(y); } }
+static inline __attribute__((always_inline)) int inner(struct cart *c)
+{
+	int sum = 0;
+	for (int i = 0; i < c->items; i++) { int z = deepest(i); sum += z * c->price; }
+	return sum;
+}
+__attribute__((noinline)) int outside(int x) { if (__builtin_expect(x == 7, 0)) { struct cart c = { x, 2 }; return inner(&c); } return x + 1; }
+void _start(void) { struct cart c = { 3, 4 }; for (;;) c.items += inner(&c) + deepest(c.price); }
+C
+out=$here/corpus/fuzz_dwarf
+flags="-O2 -ffreestanding -fno-asynchronous-unwind-tables -fno-pic"
+link="-nostdlib -static -Wl,-n -Wl,-Ttext=0x1000 -Wl,--build-id=none"
+for cc in gcc clang; do
+	for version in 2 3 4 5; do
+		# shellcheck disable=SC2086
+		$cc $flags $link -gdwarf-$version d.c -o "$out/$cc-$version" 2> /dev/null
+	done
+	# shellcheck disable=SC2086
+	{
+		$cc $flags $link -gdwarf-5 -gdwarf64 d.c -o "$out/$cc-64"
+		$cc $flags -gdwarf-4 -gsplit-dwarf -c d.c -o d4.o && $cc $link d4.o -o "$out/$cc-skeleton-4"
+		$cc $flags -gdwarf-5 -gsplit-dwarf -c d.c -o d5.o && $cc $link d5.o -o "$out/$cc-skeleton-5"
+	} 2> /dev/null
+	cp d4.dwo "$out/$cc-dwo-4"
+	cp d5.dwo "$out/$cc-dwo-5"
+	objcopy --compress-debug-sections=zlib "$out/$cc-5" "$out/$cc-zlib"
+	objcopy --compress-debug-sections=zlib-gnu "$out/$cc-4" "$out/$cc-zlib-gnu"
+done
+for file in "$out"/gcc-[2-5] "$out"/clang-[2-5] "$out"/*-64; do # those of whole programs
+	python3 "$here/make_dwarf_sections.py" "$file" "$here/corpus/fuzz_dwarf_sections/${file##*/}"
+done
+
 # Call frame information; the long function's length is of no interest here.
 out=$here/corpus/fuzz_unwind
 link="-nostdlib -static -Wl,-n -Wl,--build-id=none -s"
@@ -56,4 +94,4 @@ sed 's/^\t\.text$/\t.cfi_sections .debug_frame\n\t.text/' x86_64.S > debug.S
 gcc ${link% -s} debug.S -o "$out/debug_frame"
 # shellcheck disable=SC2086
 aarch64-linux-gnu-gcc $link -Wl,--eh-frame-hdr "$here/../golden/unwind/arm64.S" -o "$out/arm64"
-ls -l "$here"/corpus/fuzz_elf "$out"
+ls -l "$here"/corpus/fuzz_elf "$here"/corpus/fuzz_dwarf "$out"
