@@ -153,7 +153,7 @@ size_t dwarf_paths_write(const struct dwarf_paths *p, const struct dwarf_unit *u
 		uint32_t i = p->files[file - p->first].directory;
 
 		directory = i < p->nr_directories ? p->directories[i] : "";
-		if (*directory != '/')
+		if (*directory != '/' && (i || p->first)) /* DWARF 5's 0 is the base itself */
 			base = dwarf_unit_string(unit, &unit->comp_dir);
 	}
 	base = base ? base : "";
