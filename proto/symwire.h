@@ -54,7 +54,7 @@ struct symwire_frame {
 struct symwire_answer {
 	uint64_t vaddr;
 	uint32_t first_frame, nr_frames;
-	uint32_t source, pad;
+	uint32_t source, less; /* as in symbolizer/symbolizer.h */
 };
 
 struct symwire_frames {

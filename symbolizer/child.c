@@ -11,7 +11,14 @@
 
 #define EXIT_NO_MEMORY 3
 
+/* Of what the child may take: the rest is for answers under way, and for the libraries. */
+static size_t memory_of_file(const struct sandbox *sandbox)
+{
+	return MIN((size_t)sandbox->memory / 2, (size_t)SYMBOLIZER_MEMORY_DEFAULT);
+}
+
 struct child {
+	size_t memory;
 	int socket, file_fd, debug_fd;
 	struct symbolizer_file *file;
 };
@@ -29,6 +36,8 @@ static int open_file(struct child *c)
 {
 	int r = c->file ? 0 : symbolizer_file_new(&c->file, c->file_fd, NULL);
 
+	if (!r)
+		symbolizer_file_set_memory(c->file, c->memory);
 	/* One that is not this file's, or is broken, is not used; the answers show it. */
 	if (!r && c->debug_fd >= 0)
 		symbolizer_file_set_supplement(c->file, SYMBOLIZER_SUPPLEMENT_DEBUG, c->debug_fd,
@@ -131,7 +140,10 @@ void child_main(const struct sandbox *sandbox, int socket, int file_fd, int debu
 {
 	static uint64_t message[(sizeof(struct symwire_request) / 8) + SYMWIRE_ADDRESSES_MAX];
 	const struct symwire_request *request = (const void *)message;
-	struct child c = { .socket = socket, .file_fd = file_fd, .debug_fd = debug_fd };
+	struct child c = { .memory = memory_of_file(sandbox),
+			   .socket = socket,
+			   .file_fd = file_fd,
+			   .debug_fd = debug_fd };
 
 	if (sandbox_enter(sandbox) < 0)
 		_exit(1);

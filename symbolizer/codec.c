@@ -55,7 +55,8 @@ static int encode_tables(const struct symbolizer_result *result, struct intern *
 		struct symwire_answer answer = { .vaddr = a->vaddr,
 						 .first_frame = a->first_frame,
 						 .nr_frames = a->nr_frames,
-						 .source = a->source };
+						 .source = a->source,
+						 .less = a->less };
 
 		buf_add(out, &answer, sizeof(answer));
 	}
@@ -101,7 +102,7 @@ static bool check_frames(const struct symwire_frames *head, const struct symwire
 	for (uint32_t i = 0; i < head->nr_answers; i++) {
 		if (answers[i].first_frame > head->nr_frames ||
 		    answers[i].nr_frames > head->nr_frames - answers[i].first_frame ||
-		    answers[i].source > SYMBOLIZER_JITDUMP)
+		    answers[i].source > SYMBOLIZER_JITDUMP || answers[i].less > SYMBOLIZER_LESS_ALL)
 			return false;
 	}
 	for (uint32_t i = 0; i < head->nr_frames; i++) {
@@ -144,7 +145,8 @@ int codec_decode_frames(const void *data, size_t size, size_t nr_expected,
 			(struct symbolizer_answer) { .first_frame = answers[i].first_frame,
 						     .nr_frames = answers[i].nr_frames,
 						     .vaddr = answers[i].vaddr,
-						     .source = answers[i].source };
+						     .source = answers[i].source,
+						     .less = (uint8_t)answers[i].less };
 	for (size_t i = 0; i < result.nr_frames; i++)
 		result.frames[i] =
 			(struct symbolizer_frame) { .name = strings + frames[i].name,

@@ -48,6 +48,7 @@ enum symbolizer_less {
 	SYMBOLIZER_LESS_INLINES = 1, /* only the function itself */
 	SYMBOLIZER_LESS_LINES = 2,
 	SYMBOLIZER_LESS_FUNCTIONS = 4, /* debug information is there and was not read */
+	SYMBOLIZER_LESS_ALL = 7, /* all of the bits */
 };
 
 struct symbolizer_answer {

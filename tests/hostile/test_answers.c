@@ -221,6 +221,14 @@ static void frames_outside(const struct child *c)
 	table(c, right_head, a, right_frame);
 }
 
+static void lacks_what_nobody_knows(const struct child *c)
+{
+	struct symwire_answer a = right_answer;
+
+	a.less = 8;
+	table(c, right_head, a, right_frame);
+}
+
 static void name_outside(const struct child *c)
 {
 	struct symwire_frame f = right_frame;
@@ -269,6 +277,7 @@ static const struct {
 	BEHAVIOUR(many_frames),
 	BEHAVIOUR(two_answers),
 	BEHAVIOUR(frames_outside),
+	BEHAVIOUR(lacks_what_nobody_knows),
 	BEHAVIOUR(name_outside),
 	BEHAVIOUR(file_far_outside),
 };

@@ -22,7 +22,11 @@ static struct symbolizer_frame frames[] = {
 static struct symbolizer_answer answers[] = {
 	{ .first_frame = 0, .nr_frames = 2, .vaddr = 0x1000, .source = SYMBOLIZER_DWARF },
 	{ .first_frame = 2, .nr_frames = 0, .vaddr = 0x2000, .source = SYMBOLIZER_NONE },
-	{ .first_frame = 2, .nr_frames = 1, .vaddr = 0x3000, .source = SYMBOLIZER_KALLSYMS },
+	{ .first_frame = 2,
+	  .nr_frames = 1,
+	  .vaddr = 0x3000,
+	  .source = SYMBOLIZER_KALLSYMS,
+	  .less = SYMBOLIZER_LESS_LINES },
 };
 
 static void encode(struct buf *b)
@@ -50,6 +54,7 @@ static void test_frames_there_and_back(void)
 		CHECK_INT(r.answers[i].nr_frames, answers[i].nr_frames);
 		CHECK_INT(r.answers[i].vaddr, answers[i].vaddr);
 		CHECK_INT(r.answers[i].source, answers[i].source);
+		CHECK_INT(r.answers[i].less, answers[i].less);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(frames); i++) {
 		CHECK_STR(r.frames[i].name, frames[i].name);
