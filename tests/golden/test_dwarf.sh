@@ -1,0 +1,27 @@
+#!/bin/sh
+# The programs of golden/dwarf, by six compilers and DWARF 2 to 5: what is said of each address is what is written there.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+symbolizer=${FLEETPROF_BUILD:-$here/../../build}/fleetprof-symbolizer
+failed=0
+for expected in "$here"/dwarf/*.txt; do
+	program=$(basename "${expected%.txt}")
+	"$here/dwarf/answers" "$symbolizer" "$program" | diff "$expected" - || {
+		echo "$program: not what golden/dwarf/$program.txt says"
+		failed=1
+	}
+done
+# The same program says the same, however it is written down.
+for other in nested-gcc-2 nested-gcc-3 nested-gcc-4 nested-gcc-64 packed-zlib packed-zlib-gnu packed-zstd; do
+	cmp "$here/dwarf/nested-gcc-5.txt" "$here/dwarf/$other.txt" || failed=1
+done
+for other in shapes-clang-2 shapes-clang-3 shapes-clang-4; do
+	cmp "$here/dwarf/shapes-clang-5.txt" "$here/dwarf/$other.txt" || failed=1
+done
+cmp "$here/dwarf/shapes-gcc.txt" "$here/dwarf/shared-a.txt" || failed=1
+# Without the other file there are still names and lines, and it is said what is missing.
+"$symbolizer" -e "$here/dwarf/split-gcc-5" --stats 1010 > /tmp/split.$$ 2>&1
+grep -q '^far_away$' /tmp/split.$$ && grep -q 'missing: --split .*split.dwo' /tmp/split.$$ ||
+	{ cat /tmp/split.$$; failed=1; }
+rm -f /tmp/split.$$
+exit $failed
