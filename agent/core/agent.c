@@ -82,7 +82,7 @@ static int start_keeper(struct programs *p, const struct config *config, struct 
 	return keeper_start(ret, &keeper, err);
 }
 
-static int run(struct config *config, int argc, char **argv, struct err *err)
+static int run(struct config *config, int argc, char **argv, struct notify *notify, struct err *err)
 {
 	_cleanup_(agent_state_freep) struct agent_state *state = NULL;
 	_cleanup_(programs_deinitp) struct programs programs = { .opener = NULL };
@@ -92,13 +92,14 @@ static int run(struct config *config, int argc, char **argv, struct err *err)
 	if (!r)
 		r = start_keeper(&programs, config, state, &keeper, err);
 	if (!r)
-		return agent_run(config, argc, argv, state, keeper, err);
+		return agent_run(config, argc, argv, state, keeper, notify, err);
 	config_free(config);
 	return r;
 }
 
 int agent_main(int argc, char **argv)
 {
+	_cleanup_(notify_deinitp) struct notify notify = NOTIFY_NULL;
 	struct config *config = NULL;
 	struct err err = ERR_NULL;
 	int r = config_load(&config, argc, argv, environ, &err);
@@ -112,7 +113,8 @@ int agent_main(int argc, char **argv)
 	log_init("fleetprof", (enum log_level)config->log.level,
 		 (enum log_format)config->log.format);
 	sampling_raise_file_limit();
-	r = run(config, argc, argv, &err);
+	notify_init(&notify);
+	r = run(config, argc, argv, &notify, &err);
 	if (r < 0)
 		log_error("%s", err.text[0] ? err.text : err_str(r));
 	return r < 0 ? 1 : 0;

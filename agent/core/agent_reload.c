@@ -39,7 +39,7 @@ static int refuse(struct agent *a, const struct err *err, int r)
 	return 0;
 }
 
-int agent_reload(struct agent *a)
+static int reload(struct agent *a)
 {
 	_cleanup_(buf_deinitp) struct buf restart = BUF_NULL;
 	struct config *config = NULL, *old;
@@ -68,6 +68,16 @@ int agent_reload(struct agent *a)
 	if (restart.len)
 		log_warn("these take a restart of the agent: %s", buf_str(&restart));
 	return 0;
+}
+
+int agent_reload(struct agent *a)
+{
+	int r;
+
+	notify_reloading(a->notify);
+	r = reload(a);
+	notify_ready(a->notify);
+	return r;
 }
 
 int agent_look_at_kill_switch(struct agent *a)

@@ -20,6 +20,13 @@
 	(15 * NSEC_PER_SEC) /* for the last window: to be named, handed over, and on disk */
 #define ENDING_NAMES_NS (5 * NSEC_PER_SEC)
 
+static void say_status(struct agent *a)
+{
+	notify_status(a->notify, "%s%" PRIu64 " windows closed, %" PRIu64 " of them incomplete",
+		      a->off ? "detached by the kill switch; " : "", a->counts.closed,
+		      a->counts.unfinished + a->counts.unbalanced);
+}
+
 static int on_tick(struct loop_source *source, uint64_t missed, void *userdata)
 {
 	struct agent *a = userdata;
@@ -35,12 +42,14 @@ static int on_tick(struct loop_source *source, uint64_t missed, void *userdata)
 	if (++a->ticks % METRICS_EVERY == 0 && agent_metrics_send(a) < 0)
 		log_debug("the metrics are not sent this time");
 	now = clock_boot_ns(); /* after the drain: what was drained is older */
+	notify_alive(a->notify, now);
 	step = timeline_look(&a->timeline, now, clock_wall_ns());
 	if (step == TIMELINE_GOES_ON)
 		return agent_window_continue(a, now);
 	r = agent_window_close(a, step);
 	if (!r)
 		r = agent_window_open(a, step == TIMELINE_JUMPED);
+	say_status(a);
 	/* The wall clock may have been slewed: stay on its seconds. */
 	return r
 		       ?: loop_source_set_timer(
@@ -112,6 +121,8 @@ static void on_address(const char *address, void *userdata)
 		log_info("ready: %" PRIu64 " samples per second and CPU, windows of %.0f s, store "
 			 "in %s/store",
 			 a->config->rate, (double)a->config->window_ns / 1e9, a->config->state_dir);
+	if (!a->was_ready)
+		notify_ready(a->notify);
 	a->was_ready = true;
 	if (*address)
 		snprintf(url, sizeof(url), "http://%.120s/#%s", address, a->token);
@@ -266,6 +277,7 @@ static int end(struct agent *a)
 	int signals = a->signals;
 	int r;
 
+	notify_stopping(a->notify);
 	a->tick = loop_source_free(a->tick);
 	r = sampler_stop(a->sampling.sampler);
 	if (r >= 0)
@@ -296,13 +308,14 @@ static void deinit(struct agent *a)
 DEFINE_CLEANUP_EMBEDDED(struct agent, deinit)
 
 int agent_run(struct config *config, int argc, char **argv, struct agent_state *state,
-	      struct keeper *keeper, struct err *err)
+	      struct keeper *keeper, struct notify *notify, struct err *err)
 {
 	_cleanup_(deinitp) struct agent a = { .config = config,
 					      .argc = argc,
 					      .argv = argv,
 					      .had_terminal = isatty(STDERR_FILENO),
 					      .state = state,
+					      .notify = notify,
 					      .sampling = SAMPLING_NULL };
 	int r, ended;
 

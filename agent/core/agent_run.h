@@ -11,6 +11,7 @@
 #include "agent/core/closed.h"
 #include "agent/core/config.h"
 #include "agent/core/exporter_client.h"
+#include "agent/core/notify.h"
 #include "agent/core/sampling.h"
 #include "agent/core/stack_counts.h"
 #include "agent/core/symbolize.h"
@@ -33,6 +34,7 @@ struct agent {
 	struct config *config; /* changes at a reload */
 	struct filter filter; /* points into it */
 	struct agent_state *state; /* freed by whoever made it */
+	struct notify *notify; /* the service manager */
 	int argc; /* of the command line, which a reload reads again */
 	char **argv;
 	struct sampling sampling;
@@ -67,7 +69,7 @@ struct agent {
  * Runs until a signal asks for the end. config, keeper: consumed. argc, argv: as config_load() had them, for reloads.
  */
 int agent_run(struct config *config, int argc, char **argv, struct agent_state *state,
-	      struct keeper *keeper, struct err *err);
+	      struct keeper *keeper, struct notify *notify, struct err *err);
 
 /* agent_reload.c: reads the settings again and applies what changed; what is invalid is said and changes nothing. */
 int agent_reload(struct agent *a);

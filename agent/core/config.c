@@ -291,6 +291,8 @@ static int load(const struct line *line, char **env, struct config **ret, struct
 	if (!r)
 		r = resolve(config, err);
 	if (!r)
+		r = config_try_exporter(config, err);
+	if (!r)
 		*ret = TAKE_PTR(config);
 	return r;
 }

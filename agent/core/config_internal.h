@@ -148,4 +148,7 @@ int config_apply_text(struct config *config, const struct config_row *row, const
 /* What no single row can know. Pure. Returns 0 or -EINVAL with err set. */
 int config_check(const struct config *config, struct err *err);
 
+/* What only the exporter can know: runs it with --check. 0, -ENOMEM, or -EINVAL with err set. */
+int config_try_exporter(const struct config *config, struct err *err);
+
 #endif

@@ -1,48 +1,26 @@
 /* The doctor: the helper programs, all of one version. */
+#include "agent/base/capture.h"
 #include "agent/base/sys.h"
 #include "agent/core/doctor_internal.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/wait.h>
 
 #define VERSION_MAX 256
-
-static int run(const char *path, int out)
-{
-	int null;
-
-	if (dup2(out, STDOUT_FILENO) < 0)
-		_exit(127);
-	null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (null >= 0)
-		dup2(null, STDERR_FILENO);
-	execl(path, path, "--version", (char *)NULL);
-	_exit(127);
-}
+#define EXIT_NOT_RUN 127
 
 /* What PATH --version prints, in one line. */
-static int ask_version(const char *path, char *ret, size_t size)
+static int ask_version(char *path, char *ret, size_t size)
 {
+	char *const argv[] = { path, (char *)"--version", NULL };
 	_cleanup_(buf_deinitp) struct buf said;
-	int pipe_fds[2], status, r;
-	pid_t pid;
+	int status = 0, r;
 
 	buf_init(&said, VERSION_MAX);
-	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
-		return err_last();
-	pid = fork();
-	if (pid == 0)
-		run(path, pipe_fds[1]);
-	close(pipe_fds[1]);
-	r = pid < 0 ? err_last() : sys_read_all(pipe_fds[0], &said);
-	close(pipe_fds[0]);
-	if (pid > 0 && waitpid(pid, &status, 0) == pid && !r && status)
-		r = -ENOEXEC;
+	r = capture_output(argv, &said, &status);
 	snprintf(ret, size, "%s", buf_str(&said));
 	ret[strcspn(ret, "\n")] = '\0';
-	return r;
+	return r ? r : status == EXIT_NOT_RUN ? -ENOEXEC : 0;
 }
 
 static void look_at_program(struct doctor *d, const char *name)

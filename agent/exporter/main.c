@@ -15,10 +15,14 @@ int main(int argc, char **argv)
 	if (sys_answers_version("fleetprof-exporter", argc, argv))
 		return 0;
 	r = options_parse(&options, argc, argv, &err);
-	if (r < 0) {
+	if (r < 0 && options.check)
+		printf("%s", err.text[0] ? err.text : err_str(r));
+	else if (r < 0)
 		log_error("%s", err.text[0] ? err.text : err_str(r));
+	if (r < 0)
 		return 2;
-	}
+	if (options.check)
+		return 0;
 	if (options.help) {
 		fputs(options_help, stdout);
 		return 0;

@@ -32,6 +32,7 @@ const char options_help[] =
 	"                            action=replace,source_labels=a;b,regex=(.*),target_label=c\n"
 	"  --max-series N            at most so many series (default 500)\n"
 	"  --user UID:GID            become this user\n"
+	"  --check                   say whether these options are good, on standard output; run nothing\n"
 	"  --verbose                 say more\n";
 
 enum option_id {
@@ -46,6 +47,7 @@ enum option_id {
 	OPTION_RELABEL,
 	OPTION_MAX_SERIES,
 	OPTION_USER,
+	OPTION_CHECK,
 	OPTION_VERBOSE,
 	OPTION_HELP,
 };
@@ -62,6 +64,7 @@ static const struct option longopts[] = {
 	{ "relabel", required_argument, NULL, OPTION_RELABEL },
 	{ "max-series", required_argument, NULL, OPTION_MAX_SERIES },
 	{ "user", required_argument, NULL, OPTION_USER },
+	{ "check", no_argument, NULL, OPTION_CHECK },
 	{ "verbose", no_argument, NULL, OPTION_VERBOSE },
 	{ "help", no_argument, NULL, OPTION_HELP },
 	{ NULL, 0, NULL, 0 },
@@ -192,6 +195,9 @@ static int set(struct options *o, int id, const char *name, const char *arg, str
 		return set_upload(&o->upload, id, name, arg, err);
 	case OPTION_USER:
 		return parse_user(arg, o, err);
+	case OPTION_CHECK:
+		o->check = true;
+		return 0;
 	case OPTION_VERBOSE:
 		o->log_level = LOG_LEVEL_DEBUG;
 		return 0;

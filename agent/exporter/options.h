@@ -27,7 +27,7 @@ struct options {
 	uint32_t uid, gid; /* to become; 0: stay */
 	struct options_upload upload;
 	enum log_level log_level;
-	bool help;
+	bool help, check;
 };
 
 /* 0, -EINVAL with err set, or -ENOMEM; deinit it in all cases. Some strings point into argv. */
