@@ -445,12 +445,12 @@ static void submit(struct job *job, enum symclient_priority priority)
 	send_queued(c);
 }
 
-int symclient_frames(struct symclient *c, const struct symclient_file *file,
-		     enum symclient_priority priority, const uint64_t *offsets, size_t nr,
-		     symclient_frames_fn fn, void *userdata)
+static int ask_frames(struct symclient *c, enum symwire_type type,
+		      const struct symclient_file *file, enum symclient_priority priority,
+		      const uint64_t *addresses, size_t nr, symclient_frames_fn fn, void *userdata)
 {
 	struct job *job;
-	int r = job_new(&job, c, SYMWIRE_FRAMES, file, offsets, nr);
+	int r = job_new(&job, c, type, file, addresses, nr);
 
 	if (r < 0)
 		return r;
@@ -460,33 +460,25 @@ int symclient_frames(struct symclient *c, const struct symclient_file *file,
 	return 0;
 }
 
+int symclient_frames(struct symclient *c, const struct symclient_file *file,
+		     enum symclient_priority priority, const uint64_t *offsets, size_t nr,
+		     symclient_frames_fn fn, void *userdata)
+{
+	return ask_frames(c, SYMWIRE_FRAMES, file, priority, offsets, nr, fn, userdata);
+}
+
 int symclient_kernel(struct symclient *c, int kallsyms_fd, const uint64_t *addresses, size_t nr,
 		     symclient_frames_fn fn, void *userdata)
 {
 	struct symclient_file file = { .key = KEY_KALLSYMS, .fd = kallsyms_fd };
-	struct job *job;
-	int r = job_new(&job, c, SYMWIRE_KERNEL, &file, addresses, nr);
 
-	if (r < 0)
-		return r;
-	job->on_frames = fn;
-	job->userdata = userdata;
-	submit(job, SYMCLIENT_NAMES);
-	return 0;
+	return ask_frames(c, SYMWIRE_KERNEL, &file, SYMCLIENT_NAMES, addresses, nr, fn, userdata);
 }
 
 int symclient_jit(struct symclient *c, const struct symclient_file *file, const uint64_t *addresses,
 		  size_t nr, symclient_frames_fn fn, void *userdata)
 {
-	struct job *job;
-	int r = job_new(&job, c, SYMWIRE_JIT, file, addresses, nr);
-
-	if (r < 0)
-		return r;
-	job->on_frames = fn;
-	job->userdata = userdata;
-	submit(job, SYMCLIENT_NAMES);
-	return 0;
+	return ask_frames(c, SYMWIRE_JIT, file, SYMCLIENT_NAMES, addresses, nr, fn, userdata);
 }
 
 int symclient_identity(struct symclient *c, const struct symclient_file *file,

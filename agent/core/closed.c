@@ -1,5 +1,6 @@
 /* A closed window on its way to the exporter. */
 #include "agent/core/closed.h"
+#include "agent/core/owners_profile.h"
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
 #include "agent/base/sys.h"
@@ -117,21 +118,9 @@ static int add_labels(struct closed *c, uint32_t index, const struct owners_entr
 static int add_owner(struct closed *c, uint32_t index)
 {
 	const struct owners_entry *e = owners_get(c->input.sampling->owners, index);
-	struct profile_owner owner = { .samples = 0 };
-	struct profile *p = c->profile;
-	int r = profile_add_string(p, owners_name(e), &owner.name);
+	int r = add_labels(c, index, e);
 
-	if (!r)
-		r = profile_add_string(p, e->ref.container_id, &owner.id);
-	if (!r)
-		r = profile_add_string(p, e->ref.runtime, &owner.runtime);
-	if (!r)
-		r = profile_add_string(p, e->names.image, &owner.image);
-	if (!r)
-		r = profile_add_string(p, e->cgroup_path, &owner.cgroup_path);
-	if (!r)
-		r = add_labels(c, index, e);
-	return r ?: profile_add_owner(p, &owner, &c->owners[index]);
+	return r ?: owners_add_to_profile(e, c->profile, &c->owners[index]);
 }
 
 /* The owners that have samples become the profile's. */

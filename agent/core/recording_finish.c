@@ -4,6 +4,7 @@
 #include "agent/base/log.h"
 #include "agent/base/sys.h"
 #include "agent/core/output.h"
+#include "agent/core/owners_profile.h"
 #include "agent/core/output_file.h"
 #include "agent/core/progress.h"
 #include "agent/core/symbolize.h"
@@ -51,20 +52,9 @@ static int wait_for(struct recording *r, struct symbolize *s, uint64_t limit_ns)
 static int add_owners(struct recording *r, struct profile *profile, uint32_t *indexes)
 {
 	for (uint32_t i = 0; i < owners_count(r->sampling.owners); i++) {
-		const struct owners_entry *e = owners_get(r->sampling.owners, i);
-		struct profile_owner owner = { .samples = 0 };
-		int rc = profile_add_string(profile, owners_name(e), &owner.name);
+		int rc = owners_add_to_profile(owners_get(r->sampling.owners, i), profile,
+					       &indexes[i]);
 
-		if (!rc)
-			rc = profile_add_string(profile, e->ref.container_id, &owner.id);
-		if (!rc)
-			rc = profile_add_string(profile, e->ref.runtime, &owner.runtime);
-		if (!rc)
-			rc = profile_add_string(profile, e->names.image, &owner.image);
-		if (!rc)
-			rc = profile_add_string(profile, e->cgroup_path, &owner.cgroup_path);
-		if (!rc)
-			rc = profile_add_owner(profile, &owner, &indexes[i]);
 		if (rc)
 			return rc;
 	}
