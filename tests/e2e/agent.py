@@ -165,8 +165,10 @@ def parse_header(data):
 
 
 def parse_seconds(data):
-    r = Reader(data)
-    return [r.number() for _ in range(r.number())]
+    r, seconds = Reader(data), []
+    while r.at < len(data):
+        seconds.append(r.number())
+    return seconds
 
 
 class Store:
