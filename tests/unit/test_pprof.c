@@ -277,6 +277,73 @@ static void test_evil_names(void)
 	}
 }
 
+static Perftools__Profiles__Profile *pack(const struct profile *p, const struct pprof_part *part)
+{
+	_cleanup_(buf_deinitp) struct buf out;
+	Perftools__Profiles__Profile *m;
+
+	buf_init(&out, PACKED_MAX);
+	CHECK_INT(pprof_pack(p, part, &out), 0);
+	m = perftools__profiles__profile__unpack(NULL, out.len, (const uint8_t *)out.data);
+	CHECK(m);
+	check_strings(m);
+	check_types(m);
+	check_locations(m);
+	return m;
+}
+
+/* The parts of a profile have each what its samples use, and together the whole. */
+static void test_parts(void)
+{
+	_cleanup_(profile_freep) struct profile *p = known_big_profile(1000, 8);
+	struct pprof_part part = { .owner = PROFILE_ALL_OWNERS,
+				   .nr_samples = 300,
+				   .without_labels = true };
+	uint64_t count = 0, expected = 0;
+	struct profile_view v;
+	size_t nr = 0;
+
+	profile_view(p, &v);
+	for (size_t i = 0; i < v.nr_samples; i++)
+		expected += v.samples[i].count;
+	for (; part.first_sample < v.nr_samples; part.first_sample += part.nr_samples) {
+		Perftools__Profiles__Profile *m = pack(p, &part);
+
+		CHECK(m->n_sample <= 300);
+		nr += m->n_sample;
+		for (size_t i = 0; i < m->n_sample; i++) {
+			CHECK_INT(m->sample[i]->n_label, 0);
+			count += (uint64_t)m->sample[i]->value[0];
+		}
+		done(m);
+	}
+	CHECK_INT(nr, v.nr_samples);
+	CHECK_INT(count, expected);
+}
+
+static void test_deep_stacks_lose_their_middle(void)
+{
+	_cleanup_(profile_freep) struct profile *p = known_big_profile(20, 30);
+	const struct pprof_part whole = { .owner = PROFILE_ALL_OWNERS, .nr_samples = SIZE_MAX },
+				part = { .owner = PROFILE_ALL_OWNERS,
+					 .nr_samples = SIZE_MAX,
+					 .max_depth = 7 };
+	Perftools__Profiles__Profile *all = pack(p, &whole), *cut = pack(p, &part);
+
+	CHECK_INT(cut->n_sample, all->n_sample);
+	for (size_t i = 0; i < cut->n_sample; i++) {
+		const Perftools__Profiles__Sample *s = cut->sample[i];
+		CHECK_INT(s->n_location_id, 7);
+		CHECK_STR(text(cut, leaf(cut, i, 3)->name), "[cut]");
+		CHECK_INT(s->value[0], all->sample[i]->value[0]);
+		CHECK_STR(text(cut, leaf(cut, i, 0)->name), text(all, leaf(all, i, 0)->name));
+		CHECK_STR(text(cut, leaf(cut, i, 6)->name), text(all, leaf(all, i, 29)->name));
+	}
+	CHECK(cut->n_location < all->n_location);
+	done(all);
+	done(cut);
+}
+
 static void test_empty(void)
 {
 	_cleanup_(profile_freep) struct profile *p = NULL;
@@ -324,6 +391,8 @@ int main(void)
 	RUN(test_only_what_the_owner_uses);
 	RUN(test_comments_carry_the_losses);
 	RUN(test_evil_names);
+	RUN(test_parts);
+	RUN(test_deep_stacks_lose_their_middle);
 	RUN(test_empty);
 	RUN(test_equal_profiles_are_equal_files);
 	RUN(test_big);
