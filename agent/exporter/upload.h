@@ -47,6 +47,11 @@ struct upload_counts {
 	bool failing; /* the last answer was a failure */
 };
 int upload_counts(struct upload *u, size_t backend, struct upload_counts *ret);
+
+/* Adds metric families (text format 0.0.4), and the page's status: JSON objects, commas in between. 0 or -errno. */
+int upload_write_metrics(struct upload *u, struct buf *out);
+int upload_write_status(struct upload *u, struct buf *out);
+
 void upload_series_counts(const struct upload *u, struct uploadseries_counts *ret);
 
 #endif

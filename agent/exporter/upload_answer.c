@@ -151,16 +151,19 @@ static uint64_t parse_retry_after(const char *s, int64_t now_s)
 static void classify_error(struct uploadanswer *a, long status, const char *body, size_t len)
 {
 	struct json_object *o = parse_json(body, len);
-	const char *code = string_of(o, "code"), *message = string_of(o, "message");
+	const char *said = string_of(o, "code"), *message = string_of(o, "message");
+	const char *code = ""; /* one of those we know, never what was said */
 
 	a->class = by_status(status);
-	for (size_t i = 0; code && i < sizeof(codes) / sizeof(codes[0]); i++) {
-		if (!strcmp(codes[i].code, code))
-			a->class = codes[i].class;
+	for (size_t i = 0; said && i < sizeof(codes) / sizeof(codes[0]); i++) {
+		if (strcmp(codes[i].code, said) != 0)
+			continue;
+		code = codes[i].code;
+		a->class = codes[i].class;
 	}
 	if (message)
 		body = message;
-	set_message(a, status, code ?: "", body, message ? strlen(message) : len);
+	set_message(a, status, code, body, message ? strlen(message) : len);
 	json_object_put(o);
 }
 

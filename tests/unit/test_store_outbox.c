@@ -189,10 +189,10 @@ static void test_eviction_is_counted_where_it_was_waited_for(void)
 	struct store_outbox_counts a, b;
 
 	s = store_free(s);
-	s = open_store(4 << 20);
+	s = open_store(2 << 20);
 	CHECK_INT(store_targets(s, both, 2), 0);
 	for (uint64_t i = 1; i <= 40; i++) {
-		put(s, i, 2, 200000, 0);
+		put(s, i, 2, 90000, 0);
 		CHECK(waiting(s, 0, INT64_MAX, 0) == 2);
 		CHECK_INT(store_settle(s, 0, rows, 2, STORE_UPLOADED), 0);
 	}
