@@ -50,4 +50,16 @@ enum {
 int compact_decode(const void *data, size_t len, struct profile *p, uint32_t owner,
 		   unsigned int flags);
 
+/*
+ * The same in steps, for a loop that must not wait: new() checks and inflates, each step() adds at most so many
+ * samples and returns 1 while there are more, 0 at the end, or an error as above. data may go after new(); p must
+ * live as long as the decoder, and owner be an index of it.
+ */
+struct compact_decoder;
+int compact_decoder_new(struct compact_decoder **ret, const void *data, size_t len,
+			struct profile *p, uint32_t owner, unsigned int flags);
+int compact_decoder_step(struct compact_decoder *d, size_t max_samples);
+struct compact_decoder *compact_decoder_free(struct compact_decoder *d);
+DEFINE_CLEANUP(struct compact_decoder *, compact_decoder_free)
+
 #endif

@@ -14,7 +14,7 @@ struct table {
 	size_t nr, max; /* max: as many as the bytes announce */
 };
 
-struct decoder {
+struct compact_decoder {
 	struct profile *profile;
 	uint32_t owner;
 	unsigned int flags;
@@ -24,20 +24,11 @@ struct decoder {
 	uint32_t *start_lines; /* of the functions seen */
 	uint32_t *stack; /* COMPACT_MAX_DEPTH locations, the root last */
 	uint32_t depth;
+	size_t next; /* sample */
 	int error; /* of the profile's builders, or -EBADMSG */
 };
 
-static void decoder_deinit(struct decoder *d)
-{
-	for (size_t i = 0; i < COMPACT_SECTIONS; i++)
-		free(d->tables[i].ids);
-	free(d->start_lines);
-	free(d->stack);
-	free(d->payload);
-}
-DEFINE_CLEANUP_EMBEDDED(struct decoder, decoder_deinit)
-
-static int fail(struct decoder *d, int r)
+static int fail(struct compact_decoder *d, int r)
 {
 	if (!d->error)
 		d->error = r;
@@ -45,8 +36,8 @@ static int fail(struct decoder *d, int r)
 }
 
 /* A table's next reference: true for a new entry, *ret_index its place in the table. */
-static bool get_ref(struct decoder *d, struct varint_reader *r, enum compact_section section,
-		    size_t *ret_index)
+static bool get_ref(struct compact_decoder *d, struct varint_reader *r,
+		    enum compact_section section, size_t *ret_index)
 {
 	struct table *t = &d->tables[section];
 	uint64_t back = varint_get_max(r, t->nr);
@@ -63,7 +54,7 @@ static bool get_ref(struct decoder *d, struct varint_reader *r, enum compact_sec
 }
 
 /* The profile's index for a reference, and 0 after an error. */
-static uint32_t get_string(struct decoder *d, struct varint_reader *r)
+static uint32_t get_string(struct compact_decoder *d, struct varint_reader *r)
 {
 	struct table *t = &d->tables[COMPACT_STRINGS];
 	const char *s = (const char *)t->reader.p;
@@ -83,7 +74,7 @@ static uint32_t get_string(struct decoder *d, struct varint_reader *r)
 	return e ? (fail(d, e), 0) : t->ids[i];
 }
 
-static uint32_t get_mapping(struct decoder *d, struct varint_reader *from)
+static uint32_t get_mapping(struct compact_decoder *d, struct varint_reader *from)
 {
 	struct table *t = &d->tables[COMPACT_MAPPINGS];
 	struct profile_mapping m = { .file = 0 };
@@ -106,7 +97,8 @@ static uint32_t get_mapping(struct decoder *d, struct varint_reader *from)
 	return e ? (fail(d, e), 0) : t->ids[i];
 }
 
-static uint32_t get_function(struct decoder *d, struct varint_reader *from, uint32_t *ret_start)
+static uint32_t get_function(struct compact_decoder *d, struct varint_reader *from,
+			     uint32_t *ret_start)
 {
 	struct table *t = &d->tables[COMPACT_FUNCTIONS];
 	struct profile_function f = { .name = 0 };
@@ -131,7 +123,7 @@ static uint32_t get_function(struct decoder *d, struct varint_reader *from, uint
 	return e ? (fail(d, e), 0) : t->ids[i];
 }
 
-static int get_lines(struct decoder *d, struct varint_reader *r, struct profile_line *lines,
+static int get_lines(struct compact_decoder *d, struct varint_reader *r, struct profile_line *lines,
 		     size_t nr)
 {
 	for (size_t i = 0; i < nr && !d->error; i++) {
@@ -148,7 +140,7 @@ static int get_lines(struct decoder *d, struct varint_reader *r, struct profile_
 	return d->error;
 }
 
-static uint32_t get_location(struct decoder *d, struct varint_reader *from)
+static uint32_t get_location(struct compact_decoder *d, struct varint_reader *from)
 {
 	struct table *t = &d->tables[COMPACT_LOCATIONS];
 	_cleanup_(freep) struct profile_line *lines = NULL;
@@ -179,7 +171,7 @@ static uint32_t get_location(struct decoder *d, struct varint_reader *from)
 	return e ? (fail(d, e), 0) : t->ids[i];
 }
 
-static uint32_t get_process(struct decoder *d, struct varint_reader *from)
+static uint32_t get_process(struct compact_decoder *d, struct varint_reader *from)
 {
 	struct table *t = &d->tables[COMPACT_PROCESSES];
 	struct profile_process p = { .tgid = 0 };
@@ -204,7 +196,7 @@ static uint32_t get_process(struct decoder *d, struct varint_reader *from)
 }
 
 /* Replaces what the stack does not share with the one before; the root is the array's last place. */
-static int get_stack(struct decoder *d, struct varint_reader *r)
+static int get_stack(struct compact_decoder *d, struct varint_reader *r)
 {
 	uint32_t shared = (uint32_t)varint_get_max(r, d->depth);
 	uint32_t fresh = (uint32_t)varint_get_max(r, COMPACT_MAX_DEPTH - shared);
@@ -220,7 +212,7 @@ static int get_stack(struct decoder *d, struct varint_reader *r)
 	return d->error;
 }
 
-static int get_sample(struct decoder *d)
+static int get_sample(struct compact_decoder *d)
 {
 	struct varint_reader *r = &d->tables[COMPACT_SAMPLES].reader;
 	struct profile_sample s = { .owner = d->owner };
@@ -247,7 +239,7 @@ static int get_sample(struct decoder *d)
 	return e ? fail(d, e) : 0;
 }
 
-static int inflate(struct decoder *d, const void *data, size_t len, size_t *ret_len)
+static int inflate(struct compact_decoder *d, const void *data, size_t len, size_t *ret_len)
 {
 	struct libdeflate_decompressor *inflater;
 	struct varint_reader r;
@@ -274,7 +266,7 @@ static int inflate(struct decoder *d, const void *data, size_t len, size_t *ret_
 }
 
 /* Finds the sections and makes room for as many entries as each announces. */
-static int split(struct decoder *d, size_t len)
+static int split(struct compact_decoder *d, size_t len)
 {
 	struct varint_reader r;
 
@@ -301,20 +293,64 @@ static int split(struct decoder *d, size_t len)
 	return varint_left(&r) ? -EBADMSG : 0;
 }
 
-int compact_decode(const void *data, size_t len, struct profile *p, uint32_t owner,
-		   unsigned int flags)
+int compact_decoder_new(struct compact_decoder **ret, const void *data, size_t len,
+			struct profile *p, uint32_t owner, unsigned int flags)
 {
-	_cleanup_(decoder_deinitp) struct decoder d = { .profile = p,
-							.owner = owner,
-							.flags = flags };
+	_cleanup_(compact_decoder_freep) struct compact_decoder *d = calloc(1, sizeof(*d));
 	size_t payload_len;
 	int r;
 
-	r = inflate(&d, data, len, &payload_len);
-	r = r ?: split(&d, payload_len);
-	for (size_t i = 0; !r && i < d.tables[COMPACT_SAMPLES].max; i++)
-		r = get_sample(&d);
-	for (size_t i = 0; !r && i < COMPACT_SECTIONS; i++)
-		r = varint_left(&d.tables[i].reader) ? -EBADMSG : 0;
-	return r;
+	if (!d)
+		return -ENOMEM;
+	d->profile = p;
+	d->owner = owner;
+	d->flags = flags;
+	r = inflate(d, data, len, &payload_len);
+	r = r ?: split(d, payload_len);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(d);
+	return 0;
+}
+
+struct compact_decoder *compact_decoder_free(struct compact_decoder *d)
+{
+	if (!d)
+		return NULL;
+	for (size_t i = 0; i < COMPACT_SECTIONS; i++)
+		free(d->tables[i].ids);
+	free(d->start_lines);
+	free(d->stack);
+	free(d->payload);
+	free(d);
+	return NULL;
+}
+
+int compact_decoder_step(struct compact_decoder *d, size_t max_samples)
+{
+	size_t end = d->tables[COMPACT_SAMPLES].max;
+
+	end = d->next + MIN(max_samples, end - d->next);
+	for (; d->next < end; d->next++) {
+		int r = get_sample(d);
+
+		if (r < 0)
+			return r;
+	}
+	if (d->next < d->tables[COMPACT_SAMPLES].max)
+		return 1;
+	for (size_t i = 0; i < COMPACT_SECTIONS; i++) {
+		if (varint_left(&d->tables[i].reader))
+			return -EBADMSG;
+	}
+	return 0;
+}
+
+int compact_decode(const void *data, size_t len, struct profile *p, uint32_t owner,
+		   unsigned int flags)
+{
+	_cleanup_(compact_decoder_freep) struct compact_decoder *d = NULL;
+	int r = compact_decoder_new(&d, data, len, p, owner, flags);
+
+	return r ?: compact_decoder_step(d, SIZE_MAX);
 }

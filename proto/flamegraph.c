@@ -1,64 +1,43 @@
-/* A profile as a tree of frames, in JSON. */
+/* A profile as a tree of frames: building it, sample by sample. */
 #include "proto/flamegraph.h"
-#include "agent/base/hashmap.h"
-#include "agent/base/intern.h"
-#include "agent/base/text.h"
+#include "proto/flamegraph_internal.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <string.h>
-
-#define NODES_MAX (8u << 20) /* 300 bytes of browser each: more is no picture any more */
-#define KIND_OWNER 5
-#define KIND_WHOLE 6
-#define KIND_INLINED 8
-
-struct frame {
-	uint32_t name, file, mapping, kind;
-};
-
-struct node {
-	uint32_t parent, frame;
-	uint32_t line_low, line_high;
-	uint64_t count, ns;
-};
 
 struct edge {
 	uint32_t parent, frame;
 };
 
-struct graph {
-	const struct profile *profile;
-	struct profile_view view;
-	struct intern *strings;
-	struct hashmap *frame_of; /* struct frame → uint32_t */
-	struct hashmap *node_of; /* struct edge → uint32_t */
-	struct frame *frames;
-	struct node *nodes;
-	uint32_t *owner_nodes;
-	uint32_t nr_frames, nr_nodes, frames_size, nodes_size;
-};
-
-static void graph_deinit(struct graph *g)
+struct flamegraph *flamegraph_free(struct flamegraph *g)
 {
+	if (!g)
+		return NULL;
 	intern_free(g->strings);
 	hashmap_free(g->frame_of);
 	hashmap_free(g->node_of);
 	free(g->frames);
 	free(g->nodes);
-	free(g->owner_nodes);
+	for (size_t i = 0; i < FLAMEGRAPH_SIDES; i++) {
+		free(g->sides[i].owner_nodes);
+		free(g->sides[i].line_frames);
+		free(g->sides[i].bare_frames);
+		free(g->sides[i].path);
+	}
+	free(g->string_of);
+	free(g);
+	return NULL;
 }
-DEFINE_CLEANUP_EMBEDDED(struct graph, graph_deinit)
 
 /* Makes room for one more entry. */
-static int grow(void *array_of_pointer, uint32_t nr, uint32_t *size, size_t element)
+int flame_grow(void *array_of_pointer, uint32_t nr, uint32_t *size, size_t element)
 {
 	void **array = array_of_pointer, *bigger;
 	uint32_t wanted = *size ? 2 * *size : 1024;
 
 	if (nr < *size)
 		return 0;
-	if (wanted > NODES_MAX)
+	if (wanted > FLAMEGRAPH_NODES_MAX)
 		return -ENOSPC;
 	bigger = realloc(*array, wanted * element);
 	if (!bigger)
@@ -68,14 +47,14 @@ static int grow(void *array_of_pointer, uint32_t nr, uint32_t *size, size_t elem
 	return 0;
 }
 
-static int add_string(struct graph *g, const char *s, uint32_t *ret)
+int flame_add_string(struct flamegraph *g, const char *s, uint32_t *ret)
 {
 	int r = intern_add(g->strings, s, strlen(s), ret);
 
 	return r > 0 ? -ENOSPC : r;
 }
 
-static int add_frame(struct graph *g, const struct frame *frame, uint32_t *ret)
+int flame_add_frame(struct flamegraph *g, const struct flame_frame *frame, uint32_t *ret)
 {
 	void *slot;
 	bool is_new;
@@ -85,7 +64,7 @@ static int add_frame(struct graph *g, const struct frame *frame, uint32_t *ret)
 		return r > 0 ? -ENOSPC : r;
 	if (is_new) {
 		*(uint32_t *)slot = g->nr_frames;
-		r = grow(&g->frames, g->nr_frames, &g->frames_size, sizeof(*g->frames));
+		r = flame_grow(&g->frames, g->nr_frames, &g->frames_size, sizeof(*g->frames));
 		if (r)
 			return r;
 		g->frames[g->nr_frames++] = *frame;
@@ -94,10 +73,11 @@ static int add_frame(struct graph *g, const struct frame *frame, uint32_t *ret)
 	return 0;
 }
 
-static int add_node(struct graph *g, uint32_t parent, uint32_t frame, uint32_t line, uint32_t *ret)
+static int add_node(struct flamegraph *g, uint32_t parent, uint32_t frame, uint32_t line,
+		    uint32_t *ret)
 {
 	struct edge edge = { .parent = parent, .frame = frame };
-	struct node *node;
+	struct flame_node *node;
 	void *slot;
 	bool is_new;
 	int r = hashmap_put(g->node_of, &edge, &slot, &is_new);
@@ -106,10 +86,10 @@ static int add_node(struct graph *g, uint32_t parent, uint32_t frame, uint32_t l
 		return r > 0 ? -ENOSPC : r;
 	if (is_new) {
 		*(uint32_t *)slot = g->nr_nodes;
-		r = grow(&g->nodes, g->nr_nodes, &g->nodes_size, sizeof(*g->nodes));
+		r = flame_grow(&g->nodes, g->nr_nodes, &g->nodes_size, sizeof(*g->nodes));
 		if (r)
 			return r;
-		g->nodes[g->nr_nodes++] = (struct node) {
+		g->nodes[g->nr_nodes++] = (struct flame_node) {
 			.parent = parent, .frame = frame, .line_low = line, .line_high = line
 		};
 	}
@@ -128,216 +108,226 @@ static const char *file_name(const char *path)
 	return slash && slash[1] && path[0] != '[' ? slash + 1 : path;
 }
 
-/* One frame of a location: line `i` of it, the outermost being no inlined one. */
-static int add_line(struct graph *g, uint32_t index, uint32_t i, uint32_t *node)
+/* The frame of line `i` of a location, the outermost being no inlined one. */
+static int make_frame(struct flamegraph *g, const struct flame_side *side, uint32_t index,
+		      uint32_t i, uint32_t *ret)
 {
-	const struct profile_location *location = &g->view.locations[index];
-	struct frame frame = { .kind = location->kind };
+	const struct profile_view *v = &side->view;
+	const struct profile_location *location = &v->locations[index];
+	struct flame_frame frame = { .kind = location->kind };
 	const char *file = "", *mapping = "";
 	char tmp[PROFILE_MAX_NAME];
-	uint32_t line = 0, id;
 	int r;
 
-	if (location->nr_lines) {
-		const struct profile_line *l = &g->view.lines[location->first_line + i];
-
-		file = profile_string(g->profile, g->view.functions[l->function].file);
-		line = l->line;
-	}
+	if (location->nr_lines)
+		file = profile_string(
+			side->profile,
+			v->functions[v->lines[location->first_line + i].function].file);
 	if (location->mapping != UINT32_MAX)
-		mapping = profile_string(g->profile, g->view.mappings[location->mapping].file);
+		mapping = profile_string(side->profile, v->mappings[location->mapping].file);
 	if (i + 1 < location->nr_lines)
 		frame.kind += KIND_INLINED;
-	r = add_string(g, profile_frame_name(g->profile, index, i, tmp), &frame.name);
-	if (!r)
-		r = add_string(g, file, &frame.file);
-	if (!r)
-		r = add_string(g, file_name(mapping), &frame.mapping);
-	if (!r)
-		r = add_frame(g, &frame, &id);
-	return r ? r : add_node(g, *node, id, line, node);
+	r = flame_add_string(g, profile_frame_name(side->profile, index, i, tmp), &frame.name);
+	r = r ?: flame_add_string(g, file, &frame.file);
+	r = r ?: flame_add_string(g, file_name(mapping), &frame.mapping);
+	return r ?: flame_add_frame(g, &frame, ret);
 }
 
-static int add_top(struct graph *g, const char *name, uint32_t kind, uint32_t parent, uint32_t *ret)
+/* As make_frame(), made once for each line and each location without lines. */
+static int frame_of(struct flamegraph *g, struct flame_side *side, uint32_t index, uint32_t i,
+		    uint32_t *ret)
 {
-	struct frame frame = { .kind = kind };
-	uint32_t id;
-	int r = add_string(g, name, &frame.name);
+	const struct profile_location *location = &side->view.locations[index];
+	uint32_t *known = location->nr_lines ? &side->line_frames[location->first_line + i]
+					     : &side->bare_frames[index];
+	int r;
 
-	if (!r)
-		r = add_string(g, "", &frame.file);
-	frame.mapping = frame.file;
-	if (!r)
-		r = add_frame(g, &frame, &id);
-	return r ? r : add_node(g, parent, id, 0, ret);
-}
-
-static int add_sample(struct graph *g, const struct profile_sample *s)
-{
-	uint32_t *top = &g->owner_nodes[s->owner], node;
-	const char *owner = profile_string(g->profile, g->view.owners[s->owner].name);
-	int r = 0;
-
-	if (!*top)
-		r = add_top(g, owner[0] ? owner : "[no name]", KIND_OWNER, 0, top);
-	node = *top;
-	for (uint32_t i = s->nr_locations; !r && i-- > 0;) {
-		uint32_t location = g->view.stack_locations[s->first_location + i];
-		uint32_t lines = MAX(g->view.locations[location].nr_lines, 1u);
-
-		while (!r && lines-- > 0)
-			r = add_line(g, location, lines, &node);
+	if (!*known) {
+		r = make_frame(g, side, index, i, known);
+		if (r)
+			return r;
+		++*known; /* 0 says: not made yet */
 	}
-	if (r)
-		return r;
-	g->nodes[node].count += s->count;
-	g->nodes[node].ns += s->value_ns;
+	*ret = *known - 1;
 	return 0;
 }
 
-static int build(struct graph *g, uint32_t owner)
+/* Goes down from *node along a location's frames, outermost first. */
+static int add_location(struct flamegraph *g, struct flame_side *side, uint32_t index,
+			uint32_t *node)
 {
-	uint32_t whole;
-	int r = intern_new(&g->strings, 2 * PROFILE_MAX_STRING_BYTES);
+	const struct profile_location *location = &side->view.locations[index];
 
-	if (!r)
-		r = hashmap_new(&g->frame_of, sizeof(struct frame), sizeof(uint32_t), NODES_MAX);
-	if (!r)
-		r = hashmap_new(&g->node_of, sizeof(struct edge), sizeof(uint32_t), NODES_MAX);
-	if (r)
-		return r;
-	g->owner_nodes = calloc(g->view.nr_owners + 1, sizeof(*g->owner_nodes));
-	if (!g->owner_nodes)
-		return -ENOMEM;
-	r = add_top(g, "all", KIND_WHOLE, 0, &whole);
-	for (size_t i = 0; !r && i < g->view.nr_samples; i++) {
-		const struct profile_sample *s = &g->view.samples[i];
+	for (uint32_t i = MAX(location->nr_lines, 1u); i-- > 0;) {
+		uint32_t line = 0, frame;
+		int r = frame_of(g, side, index, i, &frame);
 
-		if (s->count && (owner == PROFILE_ALL_OWNERS || s->owner == owner))
-			r = add_sample(g, s);
+		if (location->nr_lines)
+			line = side->view.lines[location->first_line + i].line;
+		r = r ?: add_node(g, *node, frame, line, node);
+		if (r)
+			return r;
 	}
+	return 0;
+}
+
+static int add_top(struct flamegraph *g, const char *name, uint32_t kind, uint32_t parent,
+		   uint32_t *ret)
+{
+	struct flame_frame frame = { .kind = kind };
+	uint32_t id;
+	int r = flame_add_string(g, name, &frame.name);
+
+	r = r ?: flame_add_string(g, "", &frame.file);
+	frame.mapping = frame.file;
+	r = r ?: flame_add_frame(g, &frame, &id);
+	return r ?: add_node(g, parent, id, 0, ret);
+}
+
+static int owner_node(struct flamegraph *g, struct flame_side *side, uint32_t owner, uint32_t *ret)
+{
+	const char *name = profile_string(side->profile, side->view.owners[owner].name);
+	uint32_t *node = &side->owner_nodes[owner];
+	int r = 0;
+
+	if (!*node && !g->config.without_owners)
+		r = add_top(g, name[0] ? name : "[no name]", KIND_OWNER, 0, node);
+	*ret = *node;
 	return r;
 }
 
-static void write_meta(const struct graph *g, const char *title, struct buf *out)
+static int grow_path(struct flame_side *side, uint32_t depth)
 {
-	const struct profile_meta *meta = g->view.meta;
+	void *bigger;
 
-	buf_adds(out, "{\"version\":1,\"title\":");
-	text_for_json_in_script(out, title);
-	buf_adds(out, ",\"host\":");
-	text_for_json_in_script(out, meta->host);
-	buf_adds(out, ",\"kernel\":");
-	text_for_json_in_script(out, meta->kernel);
-	buf_adds(out, ",\"program\":\"fleetprof ");
-	buf_adds(out, meta->version); /* ours */
-	buf_addf(out,
-		 "\",\"time_ms\":%" PRIu64 ",\"duration_ms\":%" PRIu64 ",\"period_ns\":%" PRIu64
-		 ",\"rate_hz\":%u,\"cpus\":%u,\"losses\":[",
-		 meta->time_wall_ns / 1000000, meta->duration_ns / 1000000, meta->period_ns,
-		 meta->rate_hz, meta->nr_cpus);
-	for (size_t i = 0; i < meta->nr_losses; i++) {
-		buf_adds(out, i ? ",[" : "[");
-		text_for_json_in_script(out, meta->losses[i].name);
-		buf_addf(out, ",%" PRIu64 "]", meta->losses[i].count);
+	if (depth <= side->path_size)
+		return 0;
+	bigger = reallocarray(side->path, depth, sizeof(*side->path));
+	if (!bigger)
+		return -ENOMEM;
+	side->path = bigger;
+	side->path_size = depth;
+	return 0;
+}
+
+/* Samples come sorted by stack: what one shares with the one before need not be looked up again. */
+static int add_sample(struct flamegraph *g, struct flame_side *side, const struct profile_sample *s)
+{
+	const uint32_t *leaf = side->view.stack_locations + s->first_location;
+	size_t which = (size_t)(side - g->sides);
+	uint32_t shared = 0, node;
+	int r = grow_path(side, s->nr_locations);
+
+	r = r ?: owner_node(g, side, s->owner, &node);
+	if (r)
+		return r;
+	if (side->path_owner != s->owner)
+		side->depth = 0;
+	while (shared < MIN(side->depth, s->nr_locations) &&
+	       side->path[shared].location == leaf[s->nr_locations - 1 - shared])
+		node = side->path[shared++].node;
+	side->path_owner = s->owner;
+	for (side->depth = shared; side->depth < s->nr_locations; side->depth++) {
+		uint32_t location = leaf[s->nr_locations - 1 - side->depth];
+
+		r = add_location(g, side, location, &node);
+		if (r)
+			return r;
+		side->path[side->depth] = (struct flame_step) { location, node };
 	}
-	buf_adds(out, "],");
+	g->nodes[node].count[which] += s->count;
+	g->nodes[node].ns[which] += s->value_ns;
+	return 0;
 }
 
-static void write_key(const struct graph *g, const char *key, uint32_t string, struct buf *out)
+static bool is_wanted(const struct flamegraph *g, const struct flame_side *side,
+		      const struct profile_sample *s)
 {
-	buf_addf(out, "\"%s\":", key);
-	text_for_json_in_script(out, profile_string(g->profile, string));
-	buf_addc(out, ',');
+	return s->count && (side != g->sides || g->config.owner == PROFILE_ALL_OWNERS ||
+			    s->owner == g->config.owner);
 }
 
-static void write_owners(const struct graph *g, struct buf *out)
+/* Up to nr samples of a side: 1 if there are more. */
+static int build(struct flamegraph *g, struct flame_side *side, size_t nr)
 {
-	bool first = true;
+	for (; nr && side->next < side->view.nr_samples; nr--, side->next++) {
+		const struct profile_sample *s = &side->view.samples[side->next];
+		int r = is_wanted(g, side, s) ? add_sample(g, side, s) : 0;
 
-	buf_adds(out, "\"owners\":[");
-	for (size_t i = 0; i < g->view.nr_owners; i++) {
-		const struct profile_owner *owner = &g->view.owners[i];
-
-		if (!g->owner_nodes[i])
-			continue;
-		buf_adds(out, first ? "{" : ",{");
-		first = false;
-		write_key(g, "name", owner->name, out);
-		write_key(g, "id", owner->id, out);
-		write_key(g, "runtime", owner->runtime, out);
-		write_key(g, "image", owner->image, out);
-		write_key(g, "cgroup", owner->cgroup_path, out);
-		buf_addf(out, "\"node\":%u}", g->owner_nodes[i]);
+		if (r)
+			return r;
 	}
-	buf_adds(out, "],");
+	return side->next < side->view.nr_samples;
 }
 
-static void write_strings(const struct graph *g, struct buf *out)
+static int init_side(struct flame_side *side, const struct profile *p)
 {
-	buf_adds(out, "\"strings\":[");
-	for (uint32_t i = 0; i < intern_count(g->strings); i++) {
-		if (i)
-			buf_addc(out, ',');
-		text_for_json_in_script(out, intern_get(g->strings, i, NULL));
+	side->profile = p;
+	if (!p)
+		return 0;
+	profile_view(p, &side->view);
+	side->owner_nodes = calloc(side->view.nr_owners + 1, sizeof(*side->owner_nodes));
+	side->line_frames = calloc(side->view.nr_lines + 1, sizeof(*side->line_frames));
+	side->bare_frames = calloc(side->view.nr_locations + 1, sizeof(*side->bare_frames));
+	return side->owner_nodes && side->line_frames && side->bare_frames ? 0 : -ENOMEM;
+}
+
+int flamegraph_new(struct flamegraph **ret, const struct flamegraph_config *config)
+{
+	_cleanup_(flamegraph_freep) struct flamegraph *g = calloc(1, sizeof(*g));
+	uint32_t whole;
+	int r;
+
+	if (!g)
+		return -ENOMEM;
+	g->config = *config;
+	r = init_side(&g->sides[0], config->profile);
+	r = r ?: init_side(&g->sides[1], config->base);
+	r = r ?: intern_new(&g->strings, 2 * PROFILE_MAX_STRING_BYTES);
+	r = r
+		    ?: hashmap_new(&g->frame_of, sizeof(struct flame_frame), sizeof(uint32_t),
+				   FLAMEGRAPH_NODES_MAX);
+	r = r
+		    ?: hashmap_new(&g->node_of, sizeof(struct edge), sizeof(uint32_t),
+				   FLAMEGRAPH_NODES_MAX);
+	r = r ?: add_top(g, "all", KIND_WHOLE, 0, &whole);
+	if (r)
+		return r;
+	*ret = TAKE_PTR(g);
+	return 0;
+}
+
+int flamegraph_step(struct flamegraph *g, size_t samples, struct buf *out)
+{
+	int r;
+
+	switch (g->phase) {
+	case FLAME_BUILD:
+		r = build(g, &g->sides[0], samples);
+		if (!r && g->config.base)
+			r = build(g, &g->sides[1], samples);
+		if (r)
+			return r;
+		g->phase = FLAME_FOLD;
+		return 1;
+	case FLAME_FOLD:
+		r = flame_fold(g);
+		if (r)
+			return r;
+		g->phase = FLAME_HEAD;
+		return 1;
+	default:
+		return flame_write(g, samples, out);
 	}
-	buf_adds(out, "],");
-}
-
-/* One column of a table: `"name":[…]`. field: offset of a uint32_t, or of a uint64_t where wide. */
-static void write_column(const char *name, const void *table, size_t nr, size_t element,
-			 size_t field, bool wide, struct buf *out)
-{
-	buf_addf(out, "\"%s\":[", name);
-	for (size_t i = 0; i < nr; i++) {
-		const char *at = (const char *)table + i * element + field;
-		uint64_t value = wide ? *(const uint64_t *)at : *(const uint32_t *)at;
-
-		buf_addf(out, i ? ",%" PRIu64 : "%" PRIu64, value);
-	}
-	buf_addc(out, ']');
-}
-
-#define COLUMN(name, table, nr, type, field, wide)                                                 \
-	write_column(name, table, nr, sizeof(type), offsetof(type, field), wide, out)
-
-static void write_tables(const struct graph *g, struct buf *out)
-{
-	buf_adds(out, "\"frames\":{");
-	COLUMN("name", g->frames, g->nr_frames, struct frame, name, false);
-	buf_addc(out, ',');
-	COLUMN("file", g->frames, g->nr_frames, struct frame, file, false);
-	buf_addc(out, ',');
-	COLUMN("mapping", g->frames, g->nr_frames, struct frame, mapping, false);
-	buf_addc(out, ',');
-	COLUMN("kind", g->frames, g->nr_frames, struct frame, kind, false);
-	buf_adds(out, "},\"nodes\":{");
-	COLUMN("parent", g->nodes, g->nr_nodes, struct node, parent, false);
-	buf_addc(out, ',');
-	COLUMN("frame", g->nodes, g->nr_nodes, struct node, frame, false);
-	buf_addc(out, ',');
-	COLUMN("count", g->nodes, g->nr_nodes, struct node, count, true);
-	buf_addc(out, ',');
-	COLUMN("ns", g->nodes, g->nr_nodes, struct node, ns, true);
-	buf_addc(out, ',');
-	COLUMN("line_low", g->nodes, g->nr_nodes, struct node, line_low, false);
-	buf_addc(out, ',');
-	COLUMN("line_high", g->nodes, g->nr_nodes, struct node, line_high, false);
-	buf_adds(out, "}}");
 }
 
 int flamegraph_json(const struct profile *p, uint32_t owner, const char *title, struct buf *out)
 {
-	_cleanup_(graph_deinitp) struct graph g = { .profile = p };
-	int r;
+	const struct flamegraph_config config = { .profile = p, .owner = owner, .title = title };
+	_cleanup_(flamegraph_freep) struct flamegraph *g = NULL;
+	int r = flamegraph_new(&g, &config);
 
-	profile_view(p, &g.view);
-	r = build(&g, owner);
-	if (r)
-		return r;
-	write_meta(&g, title, out);
-	write_owners(&g, out);
-	write_strings(&g, out);
-	write_tables(&g, out);
-	return out->error;
+	while (!r && (r = flamegraph_step(g, SIZE_MAX, out)) > 0)
+		r = 0;
+	return r;
 }

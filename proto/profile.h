@@ -91,7 +91,7 @@ struct profile_meta {
 	uint32_t rate_hz;
 	uint32_t nr_cpus;
 	char host[256], kernel[128], version[32];
-	struct profile_loss losses[24];
+	struct profile_loss losses[32];
 	size_t nr_losses;
 };
 
