@@ -60,6 +60,9 @@ struct store_stats {
 };
 int store_stats(struct store *s, struct store_stats *ret);
 
+/* How far it goes: start of the oldest window, end of the newest; 0: there is none. Cheap. */
+int store_reach(struct store *s, uint64_t *ret_oldest_ns, uint64_t *ret_newest_ns);
+
 /* Who an owner is; strings live as long as the identity. */
 struct store_owner {
 	int64_t id;
@@ -91,6 +94,25 @@ typedef int (*store_point_fn)(const struct store_point *point, void *userdata);
  */
 int store_points(struct store *s, uint64_t from_ns, uint64_t to_ns, int64_t owner,
 		 store_point_fn fn, void *userdata);
+
+/*
+ * Windows one at a time, for readers that must not hold the loop: nothing stays open in between, so windows may come
+ * and go. Set from_ns, to_ns and owner (0: all); the rest is the scan's own, and begins as zero.
+ */
+struct store_scan {
+	uint64_t from_ns, to_ns;
+	int64_t owner;
+	int64_t start_ns, window; /* where it is */
+	uint64_t rollups; /* the store's count when it began */
+};
+enum { STORE_E_CHANGED = 2 };
+/*
+ * The next window that overlaps [from, to), by time: its header, its end (a roll-up's may be later than its duration
+ * tells), and fn for each of its points. 1: there it is; 0: no more; STORE_E_CHANGED: a roll-up was written meanwhile, and
+ * windows may have been passed over (the scan goes on all the same); a negative result of fn; or -errno.
+ */
+int store_scan_next(struct store *s, struct store_scan *scan, struct winwire_header *header,
+		    uint64_t *ret_end_ns, store_point_fn fn, void *userdata);
 
 typedef int (*store_window_fn)(int64_t window, const struct winwire_header *header, void *userdata);
 /* The headers (times, losses) of windows that overlap [from, to), by time. A roll-up's covers its windows. */

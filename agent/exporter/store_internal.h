@@ -23,6 +23,7 @@ struct store {
 	int dir_fd, lock_fd;
 	struct store_rollup *rollup; /* under way, or NULL */
 	uint64_t refused; /* windows whose refusal is not in the counters yet */
+	uint64_t rollups; /* written since it was opened */
 	bool owners_stale; /* windows went: some owners may have no row left */
 	struct store_target targets[STORE_MAX_TARGETS];
 	size_t nr_targets;

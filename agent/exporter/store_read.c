@@ -53,28 +53,33 @@ int store_owner(struct store *s, int64_t id, struct store_owner *ret)
 	return 0;
 }
 
+int store_reach(struct store *s, uint64_t *ret_oldest_ns, uint64_t *ret_newest_ns)
+{
+	int64_t oldest = 0;
+	int r = sql_number(s->db, &oldest, "SELECT min(start_ns) FROM windows", "");
+
+	if (r < 0)
+		return r;
+	*ret_oldest_ns = (uint64_t)oldest;
+	return store_newest(s, ret_newest_ns);
+}
+
 static uint64_t column_u64(sqlite3_stmt *q, int i)
 {
 	return sqlite3_column_type(q, i) == SQLITE_NULL ? WINWIRE_UNKNOWN
 							: (uint64_t)sqlite3_column_int64(q, i);
 }
 
-int store_points(struct store *s, uint64_t from_ns, uint64_t to_ns, int64_t owner,
-		 store_point_fn fn, void *userdata)
-{
-	_cleanup_(sql_finalizep) sqlite3_stmt *q = NULL;
-	int r;
+static const char point_columns[] =
+	"SELECT w.id, p.owner, p.profile, w.start_ns, w.end_ns - w.start_ns, p.samples,"
+	" p.value_ns, p.usage_ns, p.nr_throttled, p.throttled_ns, p.seconds"
+	" FROM windows AS w JOIN points AS p ON p.window = w.id";
 
-	r = sql_prepare(
-		s->db, &q,
-		"SELECT w.id, p.owner, p.profile, w.start_ns, w.end_ns - w.start_ns, p.samples,"
-		" p.value_ns, p.usage_ns, p.nr_throttled, p.throttled_ns, p.seconds"
-		" FROM windows AS w JOIN points AS p ON p.window = w.id"
-		" WHERE w.end_ns > ?1 AND w.start_ns < ?2 AND (?3 = 0 OR p.owner = ?3)"
-		" ORDER BY w.start_ns, w.id, p.owner");
-	r = r
-		    ?: sql_bind(q, "iii", (int64_t)MIN(from_ns, (uint64_t)INT64_MAX),
-				(int64_t)MIN(to_ns, (uint64_t)INT64_MAX), owner);
+/* Calls fn for each row of a query that begins with point_columns. */
+static int each_point(sqlite3_stmt *q, store_point_fn fn, void *userdata)
+{
+	int r = 0;
+
 	while (r == 0 && (r = sql_step(q)) > 0) {
 		struct store_point point = {
 			.window = sqlite3_column_int64(q, 0),
@@ -94,6 +99,76 @@ int store_points(struct store *s, uint64_t from_ns, uint64_t to_ns, int64_t owne
 		r = MIN(fn(&point, userdata), 0);
 	}
 	return r;
+}
+
+int store_points(struct store *s, uint64_t from_ns, uint64_t to_ns, int64_t owner,
+		 store_point_fn fn, void *userdata)
+{
+	_cleanup_(sql_finalizep) sqlite3_stmt *q = NULL;
+	char sql[640];
+	int r;
+
+	snprintf(sql, sizeof(sql),
+		 "%s WHERE w.end_ns > ?1 AND w.start_ns < ?2 AND (?3 = 0 OR p.owner = ?3)"
+		 " ORDER BY w.start_ns, w.id, p.owner",
+		 point_columns);
+	r = sql_prepare(s->db, &q, sql);
+	r = r
+		    ?: sql_bind(q, "iii", (int64_t)MIN(from_ns, (uint64_t)INT64_MAX),
+				(int64_t)MIN(to_ns, (uint64_t)INT64_MAX), owner);
+	return r ?: each_point(q, fn, userdata);
+}
+
+/* Moves the scan to its next window. 1, 0 or an error. */
+static int scan_window(struct store *s, struct store_scan *scan, struct winwire_header *header,
+		       uint64_t *ret_end_ns)
+{
+	_cleanup_(sql_finalizep) sqlite3_stmt *q = NULL;
+	int r;
+
+	r = sql_prepare(s->db, &q,
+			"SELECT id, start_ns, end_ns, header FROM windows INDEXED BY windows_time"
+			" WHERE start_ns >= ?3 AND (start_ns > ?3 OR id > ?4)"
+			" AND start_ns < ?2 AND end_ns > ?1 ORDER BY start_ns, id LIMIT 1");
+	r = r
+		    ?: sql_bind(q, "iiii", (int64_t)MIN(scan->from_ns, (uint64_t)INT64_MAX),
+				(int64_t)MIN(scan->to_ns, (uint64_t)INT64_MAX), scan->start_ns,
+				scan->window);
+	r = r ?: sql_step(q);
+	if (r <= 0)
+		return r;
+	if (winwire_parse_header(sqlite3_column_blob(q, 3), (size_t)sqlite3_column_bytes(q, 3),
+				 header) < 0)
+		return -EUCLEAN;
+	scan->window = sqlite3_column_int64(q, 0);
+	scan->start_ns = sqlite3_column_int64(q, 1);
+	*ret_end_ns = (uint64_t)sqlite3_column_int64(q, 2);
+	return 1;
+}
+
+int store_scan_next(struct store *s, struct store_scan *scan, struct winwire_header *header,
+		    uint64_t *ret_end_ns, store_point_fn fn, void *userdata)
+{
+	_cleanup_(sql_finalizep) sqlite3_stmt *q = NULL;
+	char sql[512];
+	int r;
+
+	if (!scan->window)
+		scan->rollups = s->rollups;
+	if (scan->rollups != s->rollups) {
+		scan->rollups = s->rollups;
+		return STORE_E_CHANGED;
+	}
+	r = scan_window(s, scan, header, ret_end_ns);
+	if (r <= 0)
+		return r;
+	snprintf(sql, sizeof(sql),
+		 "%s WHERE w.id = ?1 AND p.window = ?1 AND (?2 = 0 OR p.owner = ?2)",
+		 point_columns);
+	r = sql_prepare(s->db, &q, sql);
+	r = r ?: sql_bind(q, "ii", scan->window, scan->owner);
+	r = r ?: each_point(q, fn, userdata);
+	return r < 0 ? r : 1;
 }
 
 int store_windows(struct store *s, uint64_t from_ns, uint64_t to_ns, store_window_fn fn,

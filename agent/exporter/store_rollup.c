@@ -266,6 +266,7 @@ static int write_rollup(struct store *s, struct store_rollup *u)
 	if (r == 0 && u->level == 0)
 		r = store_count(s, STORE_TOTAL, "rolled_up", u->nr_windows);
 	r = r ?: store_count(s, STORE_TOTAL, "unreadable", (int64_t)u->unreadable);
+	s->rollups++;
 	return r ?: sql_commit(&t);
 }
 
