@@ -4,9 +4,6 @@
 #include <errno.h>
 #include <libdeflate.h>
 
-/* The library's own default: 20 ms for a profile of 6.6 MB; from there on more time saves nothing. */
-#define LEVEL 6
-
 #define ROOM_FIRST 65536u
 
 static inline void decompressor_freep(struct libdeflate_decompressor **d)
@@ -19,10 +16,10 @@ static inline void compressor_freep(struct libdeflate_compressor **c)
 	libdeflate_free_compressor(*c);
 }
 
-int gzip_compress(const void *data, size_t len, struct buf *out)
+int gzip_compress_level(enum gzip_level level, const void *data, size_t len, struct buf *out)
 {
 	_cleanup_(compressor_freep) struct libdeflate_compressor *c =
-		libdeflate_alloc_compressor(LEVEL);
+		libdeflate_alloc_compressor(level);
 	_cleanup_(freep) void *packed = NULL;
 	size_t bound, nr;
 
@@ -85,4 +82,9 @@ int gzip_decompress(const void *data, size_t len, struct buf *out)
 		len -= used;
 	}
 	return r;
+}
+
+int gzip_compress(const void *data, size_t len, struct buf *out)
+{
+	return gzip_compress_level(GZIP_USUAL, data, len, out);
 }

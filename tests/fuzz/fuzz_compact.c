@@ -25,7 +25,15 @@ static void decode(const void *data, size_t len, unsigned int flags, struct buf 
 
 	if (profile_new(&p) < 0 || profile_add_owner(p, &owner, &index) < 0)
 		return;
-	r = compact_decode(data, len, p, index, flags);
+	if (flags) { /* the coarse way in steps, the fine one at once */
+		_cleanup_(compact_decoder_freep) struct compact_decoder *d = NULL;
+
+		r = compact_decoder_new(&d, data, len, p, index, flags);
+		while (r == 0 && (r = compact_decoder_step(d, 3)) > 0)
+			r = 0;
+	} else {
+		r = compact_decode(data, len, p, index, flags);
+	}
 	assert(r == 0 || r == -EBADMSG || r == -ENOSPC || r == -ENOMEM);
 	if (r < 0)
 		return;

@@ -243,11 +243,38 @@ static void test_damaged_bytes_are_refused(void)
 	}
 }
 
+static void test_steps_decode_the_same(void)
+{
+	_cleanup_(profile_freep) struct profile *in = NULL, *out = NULL;
+	_cleanup_(compact_decoder_freep) struct compact_decoder *d = NULL;
+	_cleanup_(buf_deinitp) struct buf b = BUF_NULL, before = BUF_NULL, after = BUF_NULL;
+	uint32_t owners[2];
+	int steps = 0;
+
+	CHECK_INT(profile_new(&in), 0);
+	fill(in, owners, 1);
+	encode(in, owners[0], &b);
+	CHECK_INT(profile_new(&out), 0);
+	owners[1] = add_owner(out);
+	CHECK_INT(compact_decoder_new(&d, b.data, b.len, out, owners[1], 0), 0);
+	while (compact_decoder_step(d, 1) > 0)
+		steps++;
+	CHECK(steps > 2);
+	buf_init(&before, 1 << 16);
+	buf_init(&after, 1 << 16);
+	picture(in, owners[0], &before);
+	picture(out, owners[1], &after);
+	sort_lines(&before);
+	sort_lines(&after);
+	CHECK_STR(buf_str(&after), buf_str(&before));
+}
+
 int main(void)
 {
 	RUN(test_a_profile_comes_back);
 	RUN(test_merging_adds_up);
 	RUN(test_coarse_forgets_pids_and_named_addresses);
 	RUN(test_damaged_bytes_are_refused);
+	RUN(test_steps_decode_the_same);
 	return 0;
 }
