@@ -5,14 +5,18 @@
 #include "agent/exporter/handover.h"
 #include "agent/exporter/sandbox.h"
 #include "agent/exporter/upload.h"
+#include "agent/exporter/web.h"
+#include "agent/exporter/web_listen.h"
 
 #include <errno.h>
 #include <grp.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <sys/stat.h>
 
 #define CORE_SOCKET 3
 #define DNS_PORT 53
+#define STALE_NS (180 * NSEC_PER_SEC) /* without a window: three of them are missing */
 #define MAINTAIN_IDLE_NS (10 * NSEC_PER_SEC)
 #define MAINTAIN_BUSY_NS (20 * NSEC_PER_MSEC) /* between steps: room for windows and answers */
 
@@ -22,11 +26,14 @@ struct exporter {
 	struct store *store;
 	struct handover *handover;
 	struct upload *upload;
+	struct web *web;
+	uint64_t stored_ns; /* CLOCK_BOOTTIME, when the last window was */
 	struct loop_source *maintain, *signals[2];
 };
 
 static void exporter_deinit(struct exporter *e)
 {
+	web_free(e->web);
 	handover_free(e->handover);
 	upload_free(e->upload);
 	loop_source_free(e->maintain);
@@ -58,8 +65,80 @@ static void on_stored(const struct winwire_header *header, void *userdata)
 {
 	struct exporter *e = userdata;
 
-	loop_source_set_timer(e->maintain, clock_boot_ns() + MAINTAIN_BUSY_NS, 0);
+	e->stored_ns = clock_boot_ns();
+	loop_source_set_timer(e->maintain, e->stored_ns + MAINTAIN_BUSY_NS, 0);
 	upload_stored(e->upload, header);
+}
+
+static const char *on_hello(const char *token, void *userdata)
+{
+	return web_start(((struct exporter *)userdata)->web, token);
+}
+
+static void on_address(const char *address, void *userdata)
+{
+	handover_listening(((struct exporter *)userdata)->handover, address);
+}
+
+static void on_watch(bool watched, void *userdata)
+{
+	handover_watch(((struct exporter *)userdata)->handover, watched);
+}
+
+static const char *not_ready(void *userdata)
+{
+	struct exporter *e = userdata;
+
+	if (!e->stored_ns)
+		return "no window was stored yet";
+	return clock_boot_ns() - e->stored_ns > STALE_NS ? "no window was stored for three minutes"
+							 : NULL;
+}
+
+static void write_metrics(struct buf *out, void *userdata)
+{
+	struct exporter *e = userdata;
+	struct handover_counts c;
+
+	handover_counts(e->handover, &c);
+	buf_addf(out,
+		 "# HELP fleetprof_store_put_seconds Time that storing a window took.\n"
+		 "# TYPE fleetprof_store_put_seconds summary\n"
+		 "fleetprof_store_put_seconds_sum %.6f\nfleetprof_store_put_seconds_count %" PRIu64
+		 "\n"
+		 "# HELP fleetprof_store_put_seconds_max The longest that one took.\n"
+		 "# TYPE fleetprof_store_put_seconds_max gauge\n"
+		 "fleetprof_store_put_seconds_max %.6f\n",
+		 (double)c.put_ns / 1e9, c.stored + c.refused, (double)c.put_max_ns / 1e9);
+	buf_addf(
+		out,
+		"# HELP fleetprof_handover_bytes_total Bytes of windows that the agent handed over.\n"
+		"# TYPE fleetprof_handover_bytes_total counter\n"
+		"fleetprof_handover_bytes_total %" PRIu64 "\n"
+		"# HELP fleetprof_handover_malformed_total Messages that were none.\n"
+		"# TYPE fleetprof_handover_malformed_total counter\n"
+		"fleetprof_handover_malformed_total %" PRIu64 "\n",
+		c.body_bytes, c.malformed);
+	buf_adds(out, handover_core_metrics(e->handover));
+}
+
+static int start_web(struct exporter *e)
+{
+	const struct options_web *o = &e->options->web;
+	const struct web_config config = {
+		.store = e->store,
+		.listen = o->listen,
+		.metrics_listen = o->metrics_listen,
+		.hosts = o->hosts,
+		.nr_hosts = o->nr_hosts,
+		.on_watch = on_watch,
+		.on_address = on_address,
+		.write_metrics = write_metrics,
+		.not_ready = not_ready,
+		.userdata = e,
+	};
+
+	return web_new(&e->web, e->loop, &config);
 }
 
 static int become(const struct options *o, struct err *err)
@@ -79,9 +158,9 @@ static int become(const struct options *o, struct err *err)
 static int setup(struct exporter *e, struct err *err)
 {
 	static const int signals[] = { SIGTERM, SIGINT };
-	struct handover_config handover = { .socket = CORE_SOCKET,
-					    .on_stored = on_stored,
-					    .userdata = e };
+	struct handover_config handover = {
+		.socket = CORE_SOCKET, .on_hello = on_hello, .on_stored = on_stored, .userdata = e
+	};
 	int r = loop_new(&e->loop);
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(signals); i++)
@@ -94,6 +173,7 @@ static int setup(struct exporter *e, struct err *err)
 		return r;
 	r = loop_add_timer(e->loop, &e->maintain, clock_boot_ns() + MAINTAIN_BUSY_NS, 0,
 			   on_maintain, e);
+	r = r ?: start_web(e);
 	handover.store = e->store;
 	r = r ?: handover_new(&e->handover, e->loop, &handover);
 	return r == -EPERM || r == -EBADF
@@ -106,11 +186,16 @@ static int setup(struct exporter *e, struct err *err)
 /* What is open now stays open; from here on there is the store, the back ends, and nothing else. */
 static int confine(struct exporter *e, struct err *err)
 {
+	const char *const listens[] = { e->options->web.listen, e->options->web.metrics_listen };
 	struct exportersandbox sandbox = { .read_write = e->options->store.dir };
 	int r;
 
 	exportersandbox_add_system_paths(&sandbox);
 	r = upload_confine(e->upload, &sandbox);
+	for (size_t i = 0; i < ARRAY_SIZE(listens) && r == 0; i++) {
+		if (listens[i])
+			r = exportersandbox_add_bind(&sandbox, web_listen_port(listens[i]));
+	}
 	if (r == 0 && upload_nr(e->upload))
 		r = exportersandbox_add_connect(&sandbox, DNS_PORT);
 	return r ?: exportersandbox_enter(&sandbox, err);

@@ -2,6 +2,7 @@
 #include "agent/exporter/options.h"
 #include "agent/base/clock.h"
 #include "agent/base/sys.h"
+#include "agent/exporter/web_listen.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -31,6 +32,9 @@ const char options_help[] =
 	"  --relabel PARTS           a rule as in Prometheus' relabel_config, and again for more:\n"
 	"                            action=replace,source_labels=a;b,regex=(.*),target_label=c\n"
 	"  --max-series N            at most so many series (default 500)\n"
+	"  --web-listen ADDRESS:PORT the page and its API, e.g. 127.0.0.1:4344 (default: no page)\n"
+	"  --web-host NAME           a further name by which browsers reach it, and again for more\n"
+	"  --metrics-listen ADDRESS:PORT  /metrics, /healthz and /readyz alone, for others too\n"
 	"  --user UID:GID            become this user\n"
 	"  --check                   say whether these options are good, on standard output; run nothing\n"
 	"  --verbose                 say more\n";
@@ -46,6 +50,9 @@ enum option_id {
 	OPTION_LABEL,
 	OPTION_RELABEL,
 	OPTION_MAX_SERIES,
+	OPTION_WEB_LISTEN,
+	OPTION_WEB_HOST,
+	OPTION_METRICS_LISTEN,
 	OPTION_USER,
 	OPTION_CHECK,
 	OPTION_VERBOSE,
@@ -63,6 +70,9 @@ static const struct option longopts[] = {
 	{ "label", required_argument, NULL, OPTION_LABEL },
 	{ "relabel", required_argument, NULL, OPTION_RELABEL },
 	{ "max-series", required_argument, NULL, OPTION_MAX_SERIES },
+	{ "web-listen", required_argument, NULL, OPTION_WEB_LISTEN },
+	{ "web-host", required_argument, NULL, OPTION_WEB_HOST },
+	{ "metrics-listen", required_argument, NULL, OPTION_METRICS_LISTEN },
 	{ "user", required_argument, NULL, OPTION_USER },
 	{ "check", no_argument, NULL, OPTION_CHECK },
 	{ "verbose", no_argument, NULL, OPTION_VERBOSE },
@@ -164,6 +174,23 @@ static int set_upload(struct options_upload *u, int id, const char *name, const 
 	return -EINVAL;
 }
 
+static int set_web(struct options_web *w, int id, const char *name, const char *arg,
+		   struct err *err)
+{
+	bool loopback;
+
+	if (id == OPTION_WEB_HOST) {
+		if (w->nr_hosts == WEB_HOSTS_MAX)
+			return err_set(err, -EINVAL, "--%s: more than %d", name, WEB_HOSTS_MAX);
+		w->hosts[w->nr_hosts++] = arg;
+		return 0;
+	}
+	if (web_listen_check(arg, &loopback, err) < 0)
+		return in_option(-EINVAL, name, err);
+	*(id == OPTION_WEB_LISTEN ? &w->listen : &w->metrics_listen) = arg;
+	return 0;
+}
+
 static int set(struct options *o, int id, const char *name, const char *arg, struct err *err)
 {
 	uint64_t v;
@@ -193,6 +220,10 @@ static int set(struct options *o, int id, const char *name, const char *arg, str
 	case OPTION_RELABEL:
 	case OPTION_MAX_SERIES:
 		return set_upload(&o->upload, id, name, arg, err);
+	case OPTION_WEB_LISTEN:
+	case OPTION_WEB_HOST:
+	case OPTION_METRICS_LISTEN:
+		return set_web(&o->web, id, name, arg, err);
 	case OPTION_USER:
 		return parse_user(arg, o, err);
 	case OPTION_CHECK:

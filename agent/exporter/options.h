@@ -7,6 +7,7 @@
 #include "agent/exporter/relabel.h"
 #include "agent/exporter/store.h"
 #include "agent/exporter/upload_config.h"
+#include "agent/exporter/web_guard.h"
 
 #include <stdbool.h>
 
@@ -22,10 +23,18 @@ struct options_upload {
 	uint32_t max_series; /* further ones are sent as service_name=other */
 };
 
+/* Where the page and the metrics are. */
+struct options_web {
+	const char *listen, *metrics_listen; /* ADDRESS:PORT, checked; NULL: none */
+	const char *hosts[WEB_HOSTS_MAX]; /* further names in Host */
+	size_t nr_hosts;
+};
+
 struct options {
 	struct store_config store;
 	uint32_t uid, gid; /* to become; 0: stay */
 	struct options_upload upload;
+	struct options_web web;
 	enum log_level log_level;
 	bool help, check;
 };

@@ -1,33 +1,10 @@
 /* The page of `fleetprof record`: owners, search, table and flame graph around one profile. */
 
-function element(tag, attributes, ...children) {
-	const e = document.createElement(tag);
-
-	for (const [key, value] of Object.entries(attributes || {})) {
-		if (key.startsWith('on'))
-			e.addEventListener(key.slice(2), value);
-		else
-			e.setAttribute(key, value);
-	}
-	e.append(...children);
-	return e;
-}
-
 function ownerLabel(owner, profile) {
 	const name = shown(owner.name) || '[no name]';
 	const kind = owner.runtime && owner.runtime !== 'cgroup' ? ` (${shown(owner.runtime)})` : '';
 
 	return `${percent(profile.totalNs[owner.node], profile.totalNs[WHOLE])}  ${name}${kind}`;
-}
-
-const LOSSES = /^(missed|lost|no room)/;
-
-/* What the reader must know before believing the picture: samples that are not in it. */
-function lossText(meta) {
-	const lost = meta.losses.filter(([name, count]) => LOSSES.test(name) && count);
-
-	return lost.length ? 'Not in this profile: ' +
-		lost.map(([name, count]) => `${count.toLocaleString('en')} ${name}`).join(', ') + ' (samples)' : '';
 }
 
 function ownerSelect(profile, view) {
@@ -39,51 +16,6 @@ function ownerSelect(profile, view) {
 	for (const owner of owners)
 		select.append(element('option', { value: owner.node }, ownerLabel(owner, profile)));
 	return select;
-}
-
-const COLUMNS = [
-	{ id: 'self', title: 'Self', value: (row) => row.self },
-	{ id: 'total', title: 'Total', value: (row) => row.total },
-	{ id: 'name', title: 'Function', value: (row) => row.name },
-	{ id: 'mapping', title: 'File', value: (row) => row.mapping },
-];
-const TABLE_ROWS = 500; /* heavier ones first; nobody reads further, and the search narrows */
-
-class Table {
-	constructor(profile, view, onPick) {
-		this.profile = profile;
-		this.view = view;
-		this.onPick = onPick;
-		this.column = COLUMNS[0];
-		this.body = element('tbody');
-		this.head = element('tr', {}, ...COLUMNS.map((c) => element('th', { scope: 'col' },
-			element('button', { type: 'button', onclick: () => this.sortBy(c) }, c.title))));
-		this.element = element('div', { id: 'table', tabindex: '0', hidden: '' },
-			element('table', {}, element('thead', {}, this.head), this.body));
-	}
-
-	sortBy(column) {
-		this.column = column;
-		this.fill();
-	}
-
-	fill() {
-		const p = this.profile, whole = p.totalNs[this.view.top], { value } = this.column;
-		const rows = p.functions(this.view.focus)
-			.filter((row) => p.frames.kind[row.frame] < KIND.PROCESS || p.frames.kind[row.frame] & KIND.INLINED)
-			.filter((row) => !this.view.matches || this.view.matches[row.frame])
-			.map((row) => ({ ...row, name: p.name(row.node), mapping: p.mapping(row.node) }));
-
-		rows.sort((a, b) => typeof value(a) === 'number' ? value(b) - value(a) : value(a) < value(b) ? -1 : 1);
-		this.body.replaceChildren(...rows.slice(0, TABLE_ROWS).map((row) => element('tr', {},
-			element('td', { class: 'number' }, percent(row.self, whole)),
-			element('td', { class: 'number' }, percent(row.total, whole)),
-			element('td', {}, element('button', { type: 'button', class: 'link', onclick: () => this.onPick(row.name) },
-				element('bdi', {}, row.name))),
-			element('td', {}, element('bdi', {}, row.mapping)))));
-		[...this.head.children].forEach((th, i) =>
-			th.setAttribute('aria-sort', COLUMNS[i] === this.column ? 'descending' : 'none'));
-	}
 }
 
 const HELP = [
@@ -98,13 +30,6 @@ function headline(meta) {
 
 	return [shown(meta.host), when, `${(meta.duration_ms / 1000).toFixed(1)} s at ${meta.rate_hz} Hz`,
 		`${meta.cpus} CPUs`, shown(meta.kernel), shown(meta.program)].filter(Boolean).join('  ·  ');
-}
-
-function legend() {
-	const entries = [['user', KIND.USER], ['inlined', KIND.INLINED], ['kernel', KIND.KERNEL], ['anonymous memory', KIND.JIT],
-		['mark', KIND.MARK]];
-
-	return element('span', { id: 'legend' }, ...entries.map(([name, kind]) => element('span', { class: `key kind${kind}` }, name)));
 }
 
 class Page {
