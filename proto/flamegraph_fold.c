@@ -48,9 +48,14 @@ static struct total *add_up(const struct flamegraph *g)
 	return totals;
 }
 
-/* The lowest bucket that stays when `most` nodes may. */
-static unsigned int find_limit(const struct flamegraph *g, const struct total *totals,
-			       uint32_t most)
+/* What stays: all of the buckets from `limit` on, and the first `more` nodes of the one below. */
+struct cut {
+	unsigned int limit;
+	uint32_t more;
+};
+
+/* The cut that leaves `most` nodes. */
+static struct cut find_cut(const struct flamegraph *g, const struct total *totals, uint32_t most)
 {
 	uint32_t histogram[BUCKETS] = { 0 }, sum = 0;
 	unsigned int limit = BUCKETS;
@@ -59,14 +64,44 @@ static unsigned int find_limit(const struct flamegraph *g, const struct total *t
 		histogram[bucket_of(&totals[i])]++;
 	while (limit > 0 && sum + histogram[limit - 1] <= most)
 		sum += histogram[--limit];
-	return limit;
+	return (struct cut) { .limit = limit, .more = most - sum };
 }
 
-static bool stays(const struct flamegraph *g, const struct total *totals, unsigned int limit,
+/* Asked from the first node to the last: a parent is before its children, and no lighter, so that it stays if they do. */
+static bool stays(const struct flamegraph *g, const struct total *totals, struct cut *cut,
 		  uint32_t i)
 {
-	return !i || g->frames[g->nodes[i].frame].kind == KIND_OWNER ||
-	       bucket_of(&totals[i]) >= limit;
+	unsigned int bucket = bucket_of(&totals[i]);
+
+	if (!i || g->frames[g->nodes[i].frame].kind == KIND_OWNER || bucket >= cut->limit)
+		return true;
+	if (bucket + 1 < cut->limit || !cut->more)
+		return false;
+	cut->more--;
+	return true;
+}
+
+/* How many nodes a cut leaves, their "[other]" children counted. */
+static int count_left(const struct flamegraph *g, const struct total *totals, struct cut cut,
+		      uint32_t *ret)
+{
+	_cleanup_(freep) uint8_t *seen = calloc(g->nr_nodes, 1); /* 1: stays, 2: has an "[other]" */
+
+	if (!seen)
+		return -ENOMEM;
+	*ret = 0;
+	for (uint32_t i = 0; i < g->nr_nodes; i++) {
+		uint8_t *parent = &seen[g->nodes[i].parent];
+
+		if (!i || (*parent && stays(g, totals, &cut, i))) {
+			seen[i] = 1;
+			++*ret;
+		} else if (*parent == 1) {
+			*parent = 2;
+			++*ret;
+		}
+	}
+	return 0;
 }
 
 /* An "[other]" below a node that stays; at most one, which is found in others[]. */
@@ -99,7 +134,7 @@ static void move_owners(struct flamegraph *g, const uint32_t *place)
 	}
 }
 
-static int fold_nodes(struct flamegraph *g, const struct total *totals, unsigned int limit)
+static int fold_nodes(struct flamegraph *g, const struct total *totals, struct cut cut)
 {
 	const uint32_t nr = g->nr_nodes;
 	_cleanup_(freep) uint32_t *place = calloc(nr, sizeof(*place));
@@ -118,7 +153,7 @@ static int fold_nodes(struct flamegraph *g, const struct total *totals, unsigned
 	memset(others, 0xff, nr * sizeof(*others));
 	for (uint32_t i = 0; i < nr; i++) { /* a parent that goes takes its children along */
 		parents[i] = place[g->nodes[i].parent];
-		place[i] = !i || (parents[i] != NONE && stays(g, totals, limit, i)) ? kept++ : NONE;
+		place[i] = !i || (parents[i] != NONE && stays(g, totals, &cut, i)) ? kept++ : NONE;
 	}
 	for (uint32_t i = 0, to = 0; i < nr; i++) {
 		struct flame_node *n = &g->nodes[i];
@@ -188,6 +223,7 @@ static int forget_unused(struct flamegraph *g)
 int flame_fold(struct flamegraph *g)
 {
 	_cleanup_(freep) struct total *totals = NULL;
+	uint32_t most = g->config.max_nodes, left;
 	int r;
 
 	if (!g->config.max_nodes || g->nr_nodes <= g->config.max_nodes)
@@ -195,7 +231,10 @@ int flame_fold(struct flamegraph *g)
 	totals = add_up(g);
 	if (!totals)
 		return -ENOMEM;
-	/* each node that stays may get an "[other]" */
-	r = fold_nodes(g, totals, find_limit(g, totals, g->config.max_nodes / 2));
+	do { /* each node that stays may get an "[other]", so half of them are few enough for sure */
+		most -= most / 8 + 1;
+		r = count_left(g, totals, find_cut(g, totals, most), &left);
+	} while (!r && left > g->config.max_nodes && most > g->config.max_nodes / 2);
+	r = r ?: fold_nodes(g, totals, find_cut(g, totals, most));
 	return r ?: forget_unused(g);
 }

@@ -28,7 +28,7 @@ class Tab:
         self.page.on("dialog", lambda dialog: self.complaints.append("dialog " + dialog.message))
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.goto(f"file://{FOLDER}/{name}.html")
-        self.page.wait_for_function("window.page && window.page.view.boxes")
+        self.page.wait_for_function("window.page && window.page.view.drawn")
 
     def status(self):
         return self.page.inner_text("#status")
@@ -36,12 +36,12 @@ class Tab:
     def box(self, name):
         """The middle, in the window, of the first drawn box with that name."""
         return self.page.evaluate("""name => {
-            const view = window.page.view, frame = view.canvas.getBoundingClientRect();
-            for (const row of view.boxes)
-                for (const box of row || [])
-                    if (view.profile.name(box.node) === name)
-                        return [frame.left + box.x + box.width / 2,
-                                frame.top + view.yOf(view.profile.depth[box.node]) + 8];
+            const view = window.page.view, p = view.profile, frame = view.canvas.getBoundingClientRect();
+            for (let node = 0; node < p.nr; node++) {
+                const [x, y, width] = view.boxOf(node);
+                if (p.name(node) === name && p.within(node, view.focus) && width >= 1)
+                    return [frame.left + x + width / 2, frame.top + y + 8];
+            }
             return null;
         }""", name)
 
@@ -88,6 +88,10 @@ def test_known(browser):
     page.keyboard.press("t")
     row = page.inner_text("#table tbody tr")
     check("60.0 %" in row and "ns::hot(int)" in row, f"the table's first row: {row}")
+    page.click("#table tbody .small")
+    equal(page.inner_text(".sandwich-title bdi"), "ns::hot(int)", "the sandwich of it")
+    check(page.locator("#callers").is_visible() and page.locator("#callees").is_visible(), "callers and callees")
+    page.keyboard.press("g")
     page.select_option("#owner", label=[o for o in page.locator("#owner option").all_inner_texts() if "ssh" in o][0])
     wait_status(tab, "ssh.service")
     check(tab.box("sshd") and not tab.box("web"), "one owner alone")

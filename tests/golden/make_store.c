@@ -35,7 +35,7 @@ struct row {
 	uint64_t samples;
 };
 
-static struct row rows[OWNERS][LEVELS], big_row;
+static struct row rows[2][OWNERS][LEVELS], big_row; /* of a minute, of ten */
 static uint64_t state = 88172645463325252ull;
 
 static uint32_t below(uint32_t n)
@@ -132,23 +132,38 @@ static void end(struct maker *m, struct row *to)
 	m->p = profile_free(m->p);
 }
 
+/* Few owners have most of the time, as on any host. */
+static uint64_t samples_of(unsigned int owner, unsigned int level, bool ten)
+{
+	return (uint64_t)((level + 1) * (ten ? 10 : 1)) * (900 / (owner + 2) + 4);
+}
+
+static void make_row(unsigned int owner, unsigned int level, bool ten)
+{
+	const uint64_t samples = samples_of(owner, level, ten);
+	const uint32_t stacks = (uint32_t)MIN(samples, (uint64_t)150);
+	struct maker m;
+
+	begin(&m, owner, owner % 5 ? "server" : "worker", 120);
+	state = 88172645463325252ull + owner; /* a program's stacks are the same in every window */
+	for (uint32_t i = 0; i < stacks; i++)
+		add(&m, 120, 6 + below(22), samples / stacks + (i < samples % stacks));
+	end(&m, &rows[ten][owner][level]);
+}
+
 static void make_rows(void)
 {
 	struct maker m;
 
 	for (unsigned int owner = 0; owner < OWNERS; owner++) {
-		for (uint32_t level = 0; level < LEVELS; level++) {
-			uint32_t samples = (level + 1) * (20 + owner * owner * 7 % 120) / 4 + 1;
-
-			begin(&m, owner, owner % 5 ? "server" : "worker", 120);
-			for (uint32_t i = 0; i < MIN(samples, 150u); i++)
-				add(&m, 120, 6 + below(22), samples / 150 + 1);
-			end(&m, &rows[owner][level]);
+		for (unsigned int level = 0; level < LEVELS; level++) {
+			make_row(owner, level, false);
+			make_row(owner, level, true);
 		}
 	}
 	begin(&m, BIG, "monolith", FUNCTIONS);
 	for (uint32_t i = 0; i < 6000; i++)
-		add(&m, FUNCTIONS, 30, 1 + below(4));
+		add(&m, FUNCTIONS, 30, 1 + below(2));
 	end(&m, &big_row);
 }
 
@@ -192,7 +207,9 @@ static void put_owner(struct buf *body, unsigned int i, uint64_t start_ns, uint6
 		      bool big)
 {
 	static uint32_t seconds[600];
-	const struct row *row = big && i == BIG ? &big_row : &rows[i][level_of(i, start_ns)];
+	const struct row *row =
+		big && i == BIG ? &big_row
+				: &rows[duration_ns > 60 * NSEC_PER_SEC][i][level_of(i, start_ns)];
 	_cleanup_(buf_deinitp) struct buf histogram = BUF_NULL;
 	struct winwire_owner o;
 	char name[64], path[128];

@@ -1,8 +1,9 @@
 /* The flame graph: a tree on a canvas, drawn only where it can be seen. */
 
-const ROW = 19; /* CSS pixels */
+const ROW = 20; /* CSS pixels */
 const NARROWEST = 1; /* CSS pixels; what is narrower is drawn as part of a grey strip */
 const FONT = '12px ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace';
+const DIFF_FULL = 5; /* percentage points that have the full colour */
 
 function hashOf(text) {
 	let hash = 2166136261;
@@ -14,61 +15,72 @@ function hashOf(text) {
 
 function colourOf(kind, name, dark) {
 	const hash = hashOf(name);
-	const light = (dark ? 38 : 68) + hash % 9, spread = (hash >>> 8) % 16;
+	const light = (dark ? 34 : 74) + hash % 8, spread = (hash >>> 8) % 14;
 
 	if (kind & KIND.INLINED)
-		return `hsl(${165 + spread}, ${dark ? 38 : 45}%, ${light}%)`;
+		return `hsl(${168 + spread}, ${dark ? 30 : 42}%, ${light}%)`;
 	switch (kind) {
 	case KIND.KERNEL:
-		return `hsl(${212 + spread}, ${dark ? 45 : 68}%, ${light + (dark ? 4 : 6)}%)`;
+		return `hsl(${212 + spread}, ${dark ? 36 : 66}%, ${light + (dark ? 4 : 4)}%)`;
 	case KIND.JIT:
-		return `hsl(${90 + spread}, ${dark ? 40 : 50}%, ${light}%)`;
+		return `hsl(${92 + spread}, ${dark ? 30 : 42}%, ${light}%)`;
 	case KIND.MARK:
-		return `hsl(290, 12%, ${light}%)`;
+		return `hsl(280, 10%, ${light}%)`;
 	case KIND.PROCESS:
 	case KIND.OWNER:
 	case KIND.WHOLE:
-		return `hsl(220, 9%, ${dark ? 34 : 80}%)`;
+		return `hsl(222, 10%, ${dark ? 30 : 86}%)`;
 	}
-	return `hsl(${28 + spread}, ${dark ? 55 : 85}%, ${light}%)`;
+	return `hsl(${30 + spread}, ${dark ? 44 : 84}%, ${light}%)`;
+}
+
+/* More than before: red; less: blue; the shade says how many percentage points. */
+function diffColour(points, dark) {
+	const strength = Math.min(Math.abs(points) / DIFF_FULL, 1) ** 0.6;
+	const light = dark ? 28 + 14 * strength : 94 - 30 * strength;
+
+	if (Math.abs(points) < 0.005)
+		return dark ? 'hsl(220, 6%, 30%)' : 'hsl(220, 8%, 92%)';
+	return points > 0 ? `hsl(6, ${Math.round(30 + 50 * strength)}%, ${light}%)` :
+		`hsl(214, ${Math.round(30 + 50 * strength)}%, ${light}%)`;
 }
 
 /*
- * view = new FlameGraph(element, profile, {onZoom(node), onSelect(node)})
+ * view = new FlameGraph(element, profile, {onZoom(node), onSelect(node), onPick(node)})
  * The element is the scrolling frame; the canvas in it is as large as what can be seen, whatever the tree's depth.
  */
 class FlameGraph {
-	constructor(element, profile, hooks) {
-		this.element = element;
-		this.profile = profile;
+	constructor(frame, profile, hooks) {
+		this.element = frame;
 		this.hooks = hooks || {};
-		this.top = WHOLE; /* what may be looked at: the whole, or an owner */
-		this.focus = WHOLE; /* as wide as the view */
-		this.selected = WHOLE;
-		this.hovered = -1;
-		this.matches = null;
 		this.flames = false; /* root at the bottom */
-		this.colours = new Map();
 		this.canvas = document.createElement('canvas');
-		this.spacer = document.createElement('div');
-		this.tip = document.createElement('div');
-		this.tip.className = 'tip';
-		this.tip.hidden = true;
-		this.spacer.className = 'spacer';
-		this.spacer.append(this.canvas);
+		this.context = this.canvas.getContext('2d');
+		this.spacer = element('div', { class: 'spacer' }, this.canvas);
+		this.tip = element('div', { class: 'tip', hidden: '' });
 		this.element.append(this.spacer);
 		document.body.append(this.tip);
+		this.drawn = 0; /* how often */
+		this.setProfile(profile);
 		this.listen();
+	}
+
+	/* Shows another profile; the path of names to the focus is followed as far as it goes. */
+	setProfile(profile, path) {
+		this.profile = profile;
+		this.top = WHOLE; /* what may be looked at: the whole, or an owner */
+		this.focus = this.selected = path ? profile.follow(path) : WHOLE; /* as wide as the view */
+		this.hovered = -1;
+		this.matches = null;
+		this.colours = new Array(profile.frames.name.length);
+		this.stack = new Uint32Array(profile.nr + 1);
+		this.tip.hidden = true;
 		this.layout();
 	}
 
 	listen() {
-		const dark = window.matchMedia('(prefers-color-scheme: dark)');
-
-		this.dark = dark.matches;
-		dark.addEventListener('change', () => {
-			this.dark = dark.matches;
-			this.colours.clear();
+		theme.listeners.push(() => {
+			this.colours.fill(undefined);
 			this.draw();
 		});
 		new ResizeObserver(() => this.layout()).observe(this.element);
@@ -82,42 +94,29 @@ class FlameGraph {
 			if (node >= 0)
 				this.zoom(node);
 		});
+		this.canvas.addEventListener('dblclick', (event) => {
+			const node = this.nodeAt(event);
+
+			if (node >= 0 && this.hooks.onPick)
+				this.hooks.onPick(node);
+		});
 		this.element.addEventListener('keydown', (event) => this.key(event));
-	}
-
-	/* How many rows there are below the focus. */
-	rows() {
-		const p = this.profile;
-		let deepest = 0;
-
-		if (this.focus === WHOLE) {
-			for (let i = 0; i < p.nr; i++)
-				deepest = Math.max(deepest, p.depth[i]);
-		} else {
-			const inside = new Uint8Array(p.nr);
-
-			inside[this.focus] = 1;
-			for (let i = this.focus; i < p.nr; i++) {
-				inside[i] |= inside[p.parent[i]];
-				if (inside[i])
-					deepest = Math.max(deepest, p.depth[i]);
-			}
-		}
-		return deepest + 1;
 	}
 
 	layout() {
 		const ratio = window.devicePixelRatio || 1;
 		const width = this.element.clientWidth, height = this.element.clientHeight;
 
-		this.nrRows = this.rows();
+		this.nrRows = this.profile.deepest(this.focus) + 1;
 		this.width = width;
 		this.height = height;
 		this.spacer.style.height = Math.max(this.nrRows * ROW, height) + 'px';
-		this.canvas.width = Math.round(width * ratio);
-		this.canvas.height = Math.round(height * ratio);
-		this.canvas.style.width = width + 'px';
-		this.canvas.style.height = height + 'px';
+		if (this.canvas.width !== Math.round(width * ratio) || this.canvas.height !== Math.round(height * ratio)) {
+			this.canvas.width = Math.round(width * ratio);
+			this.canvas.height = Math.round(height * ratio);
+			this.canvas.style.width = width + 'px';
+			this.canvas.style.height = height + 'px';
+		}
 		this.draw();
 	}
 
@@ -137,64 +136,74 @@ class FlameGraph {
 		return row * ROW - this.element.scrollTop;
 	}
 
-	colour(frame) {
-		let colour = this.colours.get(frame);
+	/* Pixels per unit of weight, and the box of a node: [x, y, width], wider than the view above the focus. */
+	get scale() {
+		const weight = this.profile.weight[this.focus];
 
-		if (!colour) {
-			const { kind, name } = this.profile.frames;
+		return weight ? this.width / weight : 0;
+	}
 
-			colour = colourOf(kind[frame], this.profile.names[name[frame]], this.dark);
-			this.colours.set(frame, colour);
-		}
-		return colour;
+	boxOf(node) {
+		const p = this.profile, y = this.yOf(p.depth[node]);
+
+		if (node !== this.focus && p.within(this.focus, node))
+			return [0, y, this.width];
+		return [(p.left[node] - p.left[this.focus]) * this.scale, y, p.weight[node] * this.scale];
+	}
+
+	colour(node) {
+		const p = this.profile, frame = p.frame[node];
+
+		if (p.totalBase)
+			return diffColour(p.points(p.totalNs[node], p.totalBase[node]), this.dark);
+		return this.colours[frame] ||
+			(this.colours[frame] = colourOf(p.frames.kind[frame], p.names[p.frames.name[frame]], this.dark));
 	}
 
 	drawNow() {
-		const context = this.canvas.getContext('2d');
+		const { context, profile: p } = this;
 		const ratio = window.devicePixelRatio || 1;
-		const path = [];
 
-		this.boxes = []; /* [row]: boxes from left to right, for the mouse */
+		this.dark = theme.dark;
 		context.setTransform(ratio, 0, 0, ratio, 0, 0);
 		context.clearRect(0, 0, this.width, this.height);
 		context.font = FONT;
 		context.textBaseline = 'middle';
 		this.charWidth = this.charWidth || context.measureText('M').width;
-		for (let node = this.focus; ; node = this.profile.parent[node]) {
-			path.push(node);
-			if (node === WHOLE)
-				break;
+		for (let node = this.focus; node !== WHOLE; ) {
+			node = p.parent[node];
+			this.box(node, 0, this.width, true);
 		}
-		for (const node of path.slice(1))
-			this.box(context, node, 0, this.width, true);
-		this.subtree(context, this.focus, 0, this.width);
+		this.subtree();
+		this.drawn++;
 	}
 
-	/* Draws a node and what is below it, leaving out what would be narrower than a hair. */
-	subtree(context, root, left, width) {
-		const p = this.profile;
-		const scale = p.totalNs[root] ? width / p.totalNs[root] : 0;
-		const todo = [[root, left]];
+	/* Draws the focus and what is below it, leaving out what would be narrower than a hair. */
+	subtree() {
+		const { profile: p, stack, focus } = this, { scale } = this, origin = p.left[focus];
+		let at = 0;
 
-		while (todo.length) {
-			const [node, x] = todo.pop();
-			let at = x, strip = 0;
+		stack[0] = focus;
+		while (at >= 0) {
+			const node = stack[at--];
+			let strip = 0, begin = 0;
 
-			this.box(context, node, x, p.totalNs[node] * scale || width, false);
+			this.box(node, (p.left[node] - origin) * scale, node === focus ? this.width : p.weight[node] * scale, false);
 			if (!this.reaches(p.depth[node] + 1))
 				continue;
-			for (const child of p.childrenOf(node)) {
-				const wide = p.totalNs[child] * scale;
+			for (let c = p.first[node]; c < p.first[node + 1]; c++) {
+				const child = p.children[c], wide = p.weight[child] * scale;
 
-				if (wide < NARROWEST) {
-					strip += wide; /* they are sorted: all that follow are narrow too */
-					continue;
+				if (wide < NARROWEST) { /* they are sorted: all that follow are narrow too */
+					begin = (p.left[child] - origin) * scale;
+					const last = p.children[p.first[node + 1] - 1];
+					strip = (p.left[last] + p.weight[last] - origin) * scale - begin;
+					break;
 				}
-				todo.push([child, at]);
-				at += wide;
+				stack[++at] = child;
 			}
 			if (strip >= NARROWEST)
-				this.strip(context, p.depth[node] + 1, at, strip);
+				this.strip(p.depth[node] + 1, begin, strip);
 		}
 	}
 
@@ -205,59 +214,65 @@ class FlameGraph {
 		return this.flames ? y + ROW > 0 : y < this.height;
 	}
 
-	strip(context, depth, x, width) {
+	strip(depth, x, width) {
 		const y = this.yOf(depth);
 
 		if (y + ROW < 0 || y > this.height)
 			return;
-		context.fillStyle = this.dark ? '#4a4a4a' : '#cccccc';
-		context.fillRect(x, y, width, ROW - 1);
+		this.context.fillStyle = this.dark ? '#3d424c' : '#d9dce1';
+		this.context.fillRect(x, y, width, ROW - 1);
 	}
 
-	box(context, node, x, width, above) {
-		const p = this.profile, depth = p.depth[node], y = this.yOf(depth);
+	box(node, x, width, above) {
+		const { context, profile: p } = this, y = this.yOf(p.depth[node]);
 		const matched = this.matches && this.matches[p.frame[node]];
 
 		if (y + ROW < 0 || y > this.height)
 			return;
-		(this.boxes[depth] = this.boxes[depth] || []).push({ x, width, node });
-		context.globalAlpha = above ? 0.55 : this.matches && !matched ? 0.35 : 1;
-		context.fillStyle = matched ? (this.dark ? '#b03ab8' : '#e86af0') : this.colour(p.frame[node]);
-		context.fillRect(x, y, Math.max(width - 0.5, NARROWEST), ROW - 1);
+		context.globalAlpha = above ? 0.6 : this.matches && !matched ? 0.3 : 1;
+		context.fillStyle = matched ? (this.dark ? '#a43bb0' : '#e58bf0') : this.colour(node);
+		context.fillRect(x, y, Math.max(width - 0.75, NARROWEST), ROW - 1);
 		if (node === this.selected && this.selected !== WHOLE || node === this.hovered) {
-			context.strokeStyle = this.dark ? '#fff' : '#000';
-			context.strokeRect(x + 0.5, y + 0.5, Math.max(width - 1.5, 1), ROW - 2);
+			context.globalAlpha = 1;
+			context.strokeStyle = this.dark ? '#fff' : '#1b1f27';
+			context.lineWidth = node === this.selected ? 2 : 1;
+			context.strokeRect(x + 1, y + 1, Math.max(width - 2.5, 1), ROW - 3);
 		}
-		this.label(context, node, x, y, width);
+		if (width >= 24)
+			this.label(node, x, y, width);
 		context.globalAlpha = 1;
 	}
 
-	label(context, node, x, y, width) {
-		const left = Math.max(x, 0), room = Math.floor((width - 6) / this.charWidth);
+	label(node, x, y, width) {
+		const { context } = this, room = Math.floor((width - 8) / this.charWidth);
 		let name = room >= 3 ? this.profile.name(node) : '';
 
 		if (!name)
 			return;
 		if (name.length > room) /* a cut never leaves half of a character */
-			name = [...name.slice(0, room)].slice(0, room - 1).join('').replace(/[\ud800-\udbff]$/, '') + '…';
-		context.fillStyle = this.dark ? '#f4f4f4' : '#111';
-		context.fillText(name, left + 3, y + ROW / 2, width - 4);
+			name = name.slice(0, room - 1).replace(/[\ud800-\udbff]$/, '') + '…';
+		context.fillStyle = this.dark ? '#f2f4f7' : '#16181d';
+		context.fillText(name, x + 4, y + ROW / 2, width - 5);
 	}
 
+	/* The node at a place of the window, or -1. */
 	nodeAt(event) {
-		const box = this.canvas.getBoundingClientRect();
+		const box = this.canvas.getBoundingClientRect(), p = this.profile;
 		const x = event.clientX - box.left, y = event.clientY - box.top;
+		const row = Math.floor((y + this.element.scrollTop) / ROW);
+		const depth = this.flames ? Math.max(this.nrRows, Math.floor(this.height / ROW)) - 1 - row : row;
+		let node = this.focus;
 
-		for (const row of this.boxes || []) {
-			if (!row || !row.length)
-				continue;
-			const top = this.yOf(this.profile.depth[row[0].node]);
-			if (y < top || y >= top + ROW)
-				continue;
-			const hit = row.find((b) => x >= b.x && x < b.x + Math.max(b.width, 1));
-			return hit ? hit.node : -1;
+		if (depth < 0 || x < 0 || x >= this.width)
+			return -1;
+		if (depth <= p.depth[node]) {
+			while (p.depth[node] > depth)
+				node = p.parent[node];
+			return node;
 		}
-		return -1;
+		while (node >= 0 && p.depth[node] < depth)
+			node = p.childAt(node, p.left[this.focus] + x / (this.scale || 1));
+		return node >= 0 && p.weight[node] * this.scale >= NARROWEST ? node : -1;
 	}
 
 	hover(event) {
@@ -267,13 +282,12 @@ class FlameGraph {
 			this.hovered = node;
 			this.canvas.style.cursor = node >= 0 ? 'pointer' : 'default';
 			this.draw();
+			if (node >= 0)
+				this.describe(node);
 		}
-		if (node < 0) {
-			this.tip.hidden = true;
+		this.tip.hidden = node < 0;
+		if (node < 0)
 			return;
-		}
-		this.describe(node);
-		this.tip.hidden = false;
 		const width = this.tip.offsetWidth, height = this.tip.offsetHeight;
 		const x = Math.min(event.clientX + 14, window.innerWidth - width - 8);
 		const below = event.clientY + 18;
@@ -296,20 +310,18 @@ class FlameGraph {
 		const where = [p.place(node), p.mapping(node), what].filter(Boolean).join('  ·  ');
 		const share = this.focus === WHOLE ? '' : `, ${percent(p.totalNs[node], p.totalNs[this.focus])} of what is shown`;
 
-		return [p.name(node), where,
+		const lines = [p.name(node), where,
 			`total ${duration(p.totalNs[node])}  (${percent(p.totalNs[node], p.totalNs[this.top])}${share})`,
-			`self ${duration(p.selfNs[node])}  (${percent(p.selfNs[node], p.totalNs[this.top])})`,
-			`${p.totalCount[node].toLocaleString('en')} samples`];
+			`self ${duration(p.selfNs[node])}  (${percent(p.selfNs[node], p.totalNs[this.top])})`];
+		if (p.totalBase)
+			lines.push(`before ${duration(p.totalBase[node])}  (${percent(p.totalBase[node], p.wholeBase)})  →  ` +
+				pointsText(p.points(p.totalNs[node], p.totalBase[node])));
+		return [...lines, `${p.totalCount[node].toLocaleString('en')} samples`];
 	}
 
 	describe(node) {
-		this.tip.replaceChildren(...this.lines(node).map((text, i) => {
-			const line = document.createElement('div');
-
-			line.className = i ? 'detail' : 'name';
-			line.textContent = text;
-			return line;
-		}));
+		this.tip.replaceChildren(...this.lines(node).map((text, i) =>
+			element('div', { class: i ? 'detail' : 'name' }, text)));
 	}
 
 	/* Restricts everything to an owner, or WHOLE. */
@@ -374,7 +386,8 @@ class FlameGraph {
 
 			if (this.matches[p.frame[node]])
 				order.push(node);
-			todo.push(...p.childrenOf(node).slice().reverse());
+			for (let c = p.first[node + 1]; c-- > p.first[node]; )
+				todo.push(p.children[c]);
 		}
 		if (order.length) {
 			const at = order.indexOf(this.selected);
@@ -408,8 +421,10 @@ class FlameGraph {
 		case 'Enter': case ' ': this.zoom(this.selected); break;
 		case 'Backspace': this.zoom(this.focus === this.top ? this.top : p.parent[this.focus]); break;
 		case 'Escape': case '0': this.zoom(this.top); break;
+		case 's': if (this.hooks.onPick) this.hooks.onPick(this.selected); break;
 		default: return;
 		}
 		event.preventDefault();
+		event.stopPropagation();
 	}
 }
