@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <grp.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <sys/stat.h>
 
@@ -98,28 +97,8 @@ static const char *not_ready(void *userdata)
 static void write_metrics(struct buf *out, void *userdata)
 {
 	struct exporter *e = userdata;
-	struct handover_counts c;
 
-	handover_counts(e->handover, &c);
-	buf_addf(out,
-		 "# HELP fleetprof_store_put_seconds Time that storing a window took.\n"
-		 "# TYPE fleetprof_store_put_seconds summary\n"
-		 "fleetprof_store_put_seconds_sum %.6f\nfleetprof_store_put_seconds_count %" PRIu64
-		 "\n"
-		 "# HELP fleetprof_store_put_seconds_max The longest that one took.\n"
-		 "# TYPE fleetprof_store_put_seconds_max gauge\n"
-		 "fleetprof_store_put_seconds_max %.6f\n",
-		 (double)c.put_ns / 1e9, c.stored + c.refused, (double)c.put_max_ns / 1e9);
-	buf_addf(
-		out,
-		"# HELP fleetprof_handover_bytes_total Bytes of windows that the agent handed over.\n"
-		"# TYPE fleetprof_handover_bytes_total counter\n"
-		"fleetprof_handover_bytes_total %" PRIu64 "\n"
-		"# HELP fleetprof_handover_malformed_total Messages that were none.\n"
-		"# TYPE fleetprof_handover_malformed_total counter\n"
-		"fleetprof_handover_malformed_total %" PRIu64 "\n",
-		c.body_bytes, c.malformed);
-	buf_adds(out, handover_core_metrics(e->handover));
+	handover_write_metrics(e->handover, out);
 }
 
 static int start_web(struct exporter *e)

@@ -231,9 +231,28 @@ int handover_watch(struct handover *h, bool watched)
 	return send_answer(h, WINWIRE_WATCH, watched, 0);
 }
 
-const char *handover_core_metrics(const struct handover *h)
+void handover_write_metrics(const struct handover *h, struct buf *out)
 {
-	return h->metrics ?: "";
+	const struct handover_counts *c = &h->counts;
+
+	buf_addf(out,
+		 "# HELP fleetprof_store_put_seconds Time that storing a window took.\n"
+		 "# TYPE fleetprof_store_put_seconds summary\n"
+		 "fleetprof_store_put_seconds_sum %.6f\nfleetprof_store_put_seconds_count %" PRIu64
+		 "\n"
+		 "# HELP fleetprof_store_put_seconds_max The longest that one took.\n"
+		 "# TYPE fleetprof_store_put_seconds_max gauge\n"
+		 "fleetprof_store_put_seconds_max %.6f\n",
+		 (double)c->put_ns / 1e9, c->stored + c->refused, (double)c->put_max_ns / 1e9);
+	buf_addf(out,
+		 "# HELP fleetprof_handover_bytes_total Bytes of windows that were handed over.\n"
+		 "# TYPE fleetprof_handover_bytes_total counter\n"
+		 "fleetprof_handover_bytes_total %" PRIu64 "\n"
+		 "# HELP fleetprof_handover_malformed_total Messages of the agent that were none.\n"
+		 "# TYPE fleetprof_handover_malformed_total counter\n"
+		 "fleetprof_handover_malformed_total %" PRIu64 "\n",
+		 c->body_bytes, c->malformed);
+	buf_adds(out, h->metrics ?: "");
 }
 
 void handover_counts(const struct handover *h, struct handover_counts *ret)

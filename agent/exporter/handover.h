@@ -34,8 +34,8 @@ int handover_listening(struct handover *h, const char *address);
 /* Tells the core whether somebody watches; told only when it changes. */
 int handover_watch(struct handover *h, bool watched);
 
-/* The core's last metrics, "" at first. */
-const char *handover_core_metrics(const struct handover *h);
+/* Adds what is counted below, and the core's last metrics: families in Prometheus' text format 0.0.4. */
+void handover_write_metrics(const struct handover *h, struct buf *out);
 
 struct handover_counts {
 	uint64_t stored, refused; /* windows answered */

@@ -6,7 +6,6 @@
 #include "agent/exporter/web_listen.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -406,7 +405,6 @@ int web_new(struct web **ret, struct loop *loop, const struct web_config *config
 	for (size_t i = 0; i < WEB_DOORS; i++)
 		web->listeners[i] =
 			(struct web_listener) { .web = web, .door = (enum web_door)i, .fd = -1 };
-	web->statm_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
 	if (config->listen && web_listen_check(config->listen, &loopback, &err) < 0)
 		return -EINVAL; /* the options were checked */
 	web->hosts.any_address = !loopback;
@@ -444,7 +442,6 @@ struct web *web_free(struct web *web)
 	loop_source_free(web->retry);
 	buf_deinit(&web->page);
 	buf_deinit(&web->page_gzip);
-	close_fd(web->statm_fd);
 	free(web);
 	return NULL;
 }

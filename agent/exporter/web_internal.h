@@ -73,7 +73,6 @@ struct web {
 	uint64_t watch_end_ns;
 	struct buf page, page_gzip;
 	char etag[24];
-	int statm_fd; /* of ourselves, opened before /proc is out of reach */
 	struct web_counts counts;
 };
 

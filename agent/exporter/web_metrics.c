@@ -5,7 +5,6 @@
 
 #include <inttypes.h>
 #include <string.h>
-#include <sys/resource.h>
 
 static void family(struct buf *out, const char *name, const char *type, const char *help)
 {
@@ -90,28 +89,6 @@ static void write_web(const struct web *web, struct buf *out)
 	buf_addf(out, "fleetprof_web_step_seconds_max %.6f\n", seconds(c->step_max_ns));
 }
 
-static void write_process(const struct web *web, struct buf *out)
-{
-	struct rusage usage;
-	unsigned long resident;
-	char statm[128];
-	ssize_t n;
-
-	if (getrusage(RUSAGE_SELF, &usage) == 0) {
-		family(out, "fleetprof_exporter_cpu_seconds_total", "counter",
-		       "CPU time of the exporter.");
-		buf_addf(out, "fleetprof_exporter_cpu_seconds_total %.6f\n",
-			 (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-				 (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6);
-	}
-	n = pread(web->statm_fd, statm, sizeof(statm) - 1, 0);
-	statm[MAX(n, 0)] = '\0';
-	if (sscanf(statm, "%*u %lu", &resident) == 1)
-		gauge(out, "fleetprof_exporter_resident_memory_bytes",
-		      "Resident memory of the exporter.",
-		      resident * (uint64_t)sysconf(_SC_PAGESIZE));
-}
-
 int web_write_metrics(struct web *web, struct buf *out)
 {
 	struct store_stats stats;
@@ -123,7 +100,6 @@ int web_write_metrics(struct web *web, struct buf *out)
 	buf_adds(out, "fleetprof_exporter_info{version=\"" FLEETPROF_VERSION "\"} 1\n");
 	write_store(&stats, out);
 	write_web(web, out);
-	write_process(web, out);
 	if (web->config.write_metrics)
 		web->config.write_metrics(out, web->config.userdata);
 	return out->error;

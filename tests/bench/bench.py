@@ -24,6 +24,7 @@ THEMES = {
     "unwind": "bench_unwind",
     "unwind-build": "bench_unwind_build",
     "unwind-oracle": "bench_unwind_oracle",
+    "page": "bench_page",
 }
 
 

@@ -86,7 +86,7 @@ class Exporter:
         return int(self.address.rsplit(":", 1)[1])
 
     def url(self, fragment=""):
-        return f"http://{self.address}/#token={TOKEN}{fragment}"
+        return f"http://{self.address}/#" + (f"token={TOKEN}{fragment}" if fragment else TOKEN)
 
     def stop(self):
         self.socket.close()

@@ -230,8 +230,6 @@ def test_metrics(exporter, client, metrics_port):
     found = families(body.decode())
     equal(found["fleetprof_runs_total"][1], [("fleetprof_runs_total", None, 7.0)], "the agent's own")
     equal(found["fleetprof_store_windows"][1][0][2], 198.0, "the store's")
-    check(found["fleetprof_exporter_cpu_seconds_total"][1][0][2] > 0, "CPU time")
-    check(found["fleetprof_exporter_resident_memory_bytes"][1][0][2] > 1e6, "memory")
     if shutil.which("promtool"):
         done = subprocess.run(["promtool", "check", "metrics"], input=body.decode(), capture_output=True, text=True)
         equal((done.returncode, done.stdout + done.stderr), (0, ""), "promtool")

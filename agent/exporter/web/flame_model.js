@@ -398,6 +398,8 @@ function percent(part, whole) {
 	if (!whole)
 		return '–';
 	const share = 100 * part / whole;
+	if (part && Math.abs(share) < 0.005)
+		return '< 0.01 %';
 	return share.toFixed(share >= 10 ? 1 : 2) + ' %';
 }
 

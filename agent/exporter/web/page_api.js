@@ -14,9 +14,9 @@ const token = {
 		localStorage.setItem(TOKEN_KEY, value);
 	},
 
-	/* From what somebody pastes: the token itself, or an address with it. */
+	/* From what somebody pastes: the token itself, or an address with it: …/#TOKEN, or …/#token=TOKEN&…. */
 	parse(text) {
-		const found = /token=([0-9A-Za-z_-]{8,128})/.exec(text) || /^\s*([0-9A-Za-z_-]{8,128})\s*$/.exec(text);
+		const found = /token=([0-9A-Za-z_-]{8,128})/.exec(text) || /(?:^|#)\s*([0-9A-Za-z_-]{8,128})\s*$/.exec(text);
 
 		return found ? found[1] : '';
 	},
