@@ -15,10 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#if !defined(__TARGET_ARCH_x86) &&                                                                 \
+	!defined(__TARGET_ARCH_arm64) /* a test may walk another one's stacks */
 #if defined(__x86_64__)
 #define __TARGET_ARCH_x86
 #else
 #define __TARGET_ARCH_arm64
+#endif
 #endif
 #ifndef __always_inline
 #define __always_inline inline __attribute__((always_inline))
