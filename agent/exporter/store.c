@@ -111,6 +111,7 @@ int store_set_aside(struct store *s, const char *why, struct err *err)
 	int r;
 
 	close_database(s);
+	s->generation++;
 	log_warn("the store's database is %s: it is kept as %s/" STORE_FILE
 		 ".%s and a fresh one is begun",
 		 why, s->config.dir, why);

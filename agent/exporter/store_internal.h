@@ -27,6 +27,7 @@ struct store {
 	bool owners_stale; /* windows went: some owners may have no row left */
 	struct store_target targets[STORE_MAX_TARGETS];
 	size_t nr_targets;
+	uint64_t generation; /* of databases: ids of another one mean nothing in this */
 	uint64_t reserve; /* bytes of the file that is given up when the disk is full */
 };
 

@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define EXPIRE_STEP 8 /* windows: each is a transaction of some milliseconds */
+#define EXPIRE_STEP 2 /* windows: each is a transaction of some milliseconds */
 
 static const char *const outcome_names[STORE_NR_OUTCOMES] = {
 	[STORE_UPLOADED] = "uploaded",
@@ -26,6 +26,11 @@ static const char *const outcome_names[STORE_NR_OUTCOMES] = {
 const char *store_outcome_name(enum store_outcome outcome)
 {
 	return outcome_names[outcome];
+}
+
+uint64_t store_generation(const struct store *s)
+{
+	return s->generation;
 }
 
 static bool is_named(const struct store *s, const char *name)
@@ -89,6 +94,9 @@ int store_register_targets(struct store *s)
 
 int store_targets(struct store *s, const char *const *names, size_t nr)
 {
+	struct err err = ERR_NULL;
+	int r;
+
 	if (nr > STORE_MAX_TARGETS)
 		return -E2BIG;
 	for (size_t i = 0; i < nr; i++) {
@@ -97,7 +105,12 @@ int store_targets(struct store *s, const char *const *names, size_t nr)
 			return -ENOMEM;
 		s->nr_targets = i + 1;
 	}
-	return store_register_targets(s);
+	r = store_register_targets(s);
+	if (r == -EUCLEAN && store_set_aside(s, "corrupt", &err) < 0)
+		log_error("%s", err.text);
+	else if (r == -EUCLEAN)
+		r = 0; /* a fresh one knows them */
+	return r;
 }
 
 /* The start of the newest window that waits and is older than `before`. 1, 0 or -errno. */

@@ -23,6 +23,9 @@
  */
 int store_targets(struct store *s, const char *const *names, size_t nr);
 
+/* Changes when a damaged database was set aside: every id that was read before means nothing now. */
+uint64_t store_generation(const struct store *s);
+
 enum store_outcome {
 	STORE_UPLOADED, /* the first row of a request; the others of it are merged */
 	STORE_MERGED,

@@ -239,12 +239,17 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 	return a && b ? MIN(a, b) : a ?: b;
 }
 
-static int expire(struct upload_backend *b)
+/* A database was set aside: what we know of rows and owners is of another world. */
+static void check_generation(struct upload_backend *b)
 {
-	int r = store_expire(b->upload->store, b->target, upload_too_old_ns(b));
+	uint64_t generation = store_generation(b->upload->store);
 
-	b->stale |= r > 0;
-	return MIN(r, 0);
+	if (b->generation == generation)
+		return;
+	b->generation = generation;
+	b->nr_rows = b->next = b->nr_suspects = 0;
+	b->settling = false;
+	uploadseries_forget_owners(b->upload->series);
 }
 
 static int step(struct upload_backend *b)
@@ -254,6 +259,7 @@ static int step(struct upload_backend *b)
 
 	if (b->sending)
 		return 0;
+	check_generation(b);
 	if (b->settling) {
 		r = settle(b);
 		if (r < 0)
@@ -264,9 +270,13 @@ static int step(struct upload_backend *b)
 		b->due_ns = 0;
 		b->stale = true;
 	}
-	r = expire(b);
-	if (r < 0)
-		return r;
+	r = store_expire(b->upload->store, b->target, upload_too_old_ns(b));
+	if (r > 0) { /* a few; the plan may hold some of them */
+		b->stale = true;
+		arm(b, now);
+	}
+	if (r)
+		return MIN(r, 0);
 	at = uploadpace_ready(&b->pace, now);
 	if (at) {
 		arm(b, at);

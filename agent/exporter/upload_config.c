@@ -21,6 +21,7 @@
 #define CATCHUP 2
 #define BYTES_PER_S (32u << 10)
 #define REQUESTS_PER_S 2
+#define TENANT_MAX 150 /* as the back ends' own */
 #define MAX_SAMPLES 15999
 #define MAX_BYTES 1992294u /* 1.9 MiB */
 
@@ -256,6 +257,8 @@ static int check(struct upload_config *c, struct err *err)
 
 	if (r < 0)
 		return r;
+	if (c->tenant && strlen(c->tenant) > TENANT_MAX)
+		return err_set(err, -EINVAL, "tenant: longer than %d characters", TENANT_MAX);
 	if (!c->username != !c->password_file)
 		return err_set(err, -EINVAL, "username and password-file belong together");
 	if (c->username && c->token_file)

@@ -9,6 +9,8 @@
 
 #define UPLOAD_ROWS_MAX 16384 /* of one plan: ten minutes of a thousand owners, more or less */
 #define UPLOAD_SUSPECTS_MAX 256
+#define UPLOAD_TRANSACTIONS_MAX                                                                    \
+	4 /* of one planning: each is a write to the disk that the loop waits for */
 
 /* A row that may be why a request failed: it goes alone, and only after others went well. */
 struct upload_suspect {
@@ -30,6 +32,8 @@ struct upload_backend {
 	struct store_row *rows;
 	size_t nr_rows, next;
 	bool stale; /* plan anew: newer windows are there */
+	uint64_t generation; /* of the store that the rows are of */
+	size_t nr_transactions; /* of this planning */
 	uint64_t new_from_ns; /* windows that start from then on are new; before, old */
 	uint64_t due_ns; /* when the newest window's turn comes; 0: there is none */
 	uint64_t due_start_ns; /* its start */

@@ -105,10 +105,12 @@ struct sieve {
 
 static int flush(struct upload_backend *b, struct sieve *sieve)
 {
-	int r = sieve->nr_out ? store_settle(b->upload->store, b->target, sieve->out, sieve->nr_out,
-					     sieve->outcome)
-			      : 0;
+	int r;
 
+	if (!sieve->nr_out)
+		return 0;
+	r = store_settle(b->upload->store, b->target, sieve->out, sieve->nr_out, sieve->outcome);
+	b->nr_transactions++;
 	sieve->nr_out = 0;
 	return r;
 }
@@ -170,7 +172,7 @@ static int find_rows(struct upload_backend *b, uint64_t now_ns, struct store_row
 	bool merge = false, waits = false;
 	int r = must_merge(b, clock_wall_ns(), &merge), nr;
 
-	while (r >= 0) {
+	while (r >= 0 && b->nr_transactions < UPLOAD_TRANSACTIONS_MAX) {
 		nr = store_waiting(b->upload->store, b->target, before, merge ? MERGE_SPAN_NS : 0,
 				   rows, UPLOAD_ROWS_MAX);
 		if (nr <= 0)
@@ -181,7 +183,7 @@ static int find_rows(struct upload_backend *b, uint64_t now_ns, struct store_row
 		if (r < 0 || b->nr_rows)
 			return r;
 	}
-	return r;
+	return MIN(r, 0);
 }
 
 static uint64_t newest_start(const struct upload_backend *b)
@@ -215,7 +217,7 @@ int upload_plan(struct upload_backend *b, uint64_t now_ns, uint64_t *ret_at)
 	if (!b->stale && b->next < b->nr_rows)
 		return 1;
 	b->stale = false;
-	b->nr_rows = b->next = 0;
+	b->nr_rows = b->next = b->nr_transactions = 0;
 	free(b->rows);
 	b->rows = calloc(UPLOAD_ROWS_MAX, sizeof(*b->rows));
 	if (!b->rows)
@@ -228,7 +230,10 @@ int upload_plan(struct upload_backend *b, uint64_t now_ns, uint64_t *ret_at)
 	/* most plans are small, and some wait for long */
 	rows = realloc(b->rows, MAX(b->nr_rows, 1u) * sizeof(*rows));
 	b->rows = rows ?: b->rows;
-	*ret_at = b->nr_rows ? hold_old(b, now_ns) : 0;
+	if (b->nr_rows)
+		*ret_at = hold_old(b, now_ns);
+	else if (b->nr_transactions >= UPLOAD_TRANSACTIONS_MAX)
+		*ret_at = now_ns; /* there may be more behind what went */
 	b->stale = *ret_at != 0;
 	return b->nr_rows && !*ret_at;
 }

@@ -272,6 +272,11 @@ int uploadseries_add(struct uploadseries *t, const struct store_owner *owner, ui
 	return remember(t, owner->id, index);
 }
 
+void uploadseries_forget_owners(struct uploadseries *t)
+{
+	hashmap_clear(t->by_owner);
+}
+
 const struct buf *uploadseries_labels(const struct uploadseries *t, uint32_t series)
 {
 	return &t->series[series].packed;

@@ -40,6 +40,9 @@ int uploadseries_find(struct uploadseries *t, int64_t owner, uint64_t now_ns, ui
 /* 0, -ENOMEM: ask uploadseries_find() again. */
 int uploadseries_add(struct uploadseries *t, const struct store_owner *owner, uint64_t now_ns);
 
+/* Owners are numbered anew: which series each had is forgotten, the series stay. */
+void uploadseries_forget_owners(struct uploadseries *t);
+
 /* What leaves, as push_put_label() packs it: valid until the next uploadseries_add(). */
 const struct buf *uploadseries_labels(const struct uploadseries *t, uint32_t series);
 

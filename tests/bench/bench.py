@@ -21,6 +21,7 @@ THEMES = {
     "memory": "bench_memory",
     "start": "bench_start",
     "size": "bench_size",
+    "upload": "bench_upload",
     "unwind": "bench_unwind",
     "unwind-build": "bench_unwind_build",
     "unwind-oracle": "bench_unwind_oracle",

@@ -2,6 +2,7 @@
 """Back ends that fail, in every way: nothing is lost that need not be, nothing sent twice, and the books balance."""
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -145,6 +146,34 @@ def test_the_store_gives_way_and_counts():
     assert counts["uploaded"] + counts["evicted_bytes"] == counts["queued"] == rig.rows, counts
 
 
+def test_a_damaged_store_begins_anew():
+    rig, receiver = pair()
+    rig.send(windows=3, owners=20, stacks=300)
+    rig.settled()
+    receiver.ask("down")
+    rig.send(windows=2, owners=20, stacks=300)
+    database = f"{rig.store}/fleetprof.db"
+    pid, rig.pid = rig.pid, 0
+    os.kill(pid, signal.SIGKILL) # what is not in its cache is read from the disk
+    os.truncate(f"{database}-wal", 0)
+    with open(database, "r+b") as f: # all but the header
+        f.seek(4096)
+        f.write(b"\xa5" * (os.path.getsize(database) - 4096))
+    receiver.ask("up")
+    wait("a new exporter", lambda: rig.pid)
+    for _ in range(40):
+        rig.send(owners=3)
+        if os.path.exists(f"{database}.corrupt"):
+            break
+    assert os.path.exists(f"{database}.corrupt"), "the damage was not noticed"
+    receiver.ask("reset")
+    rig.send(windows=2, owners=3)
+    counts = rig.settled()
+    assert counts["queued"] == counts["uploaded"] >= 6, counts
+    got = receiver.stats()
+    assert not got["violations"] and got["accepted"] >= 6 and len(got["series"]) == 3, got
+
+
 def certificates(directory):
     def openssl(*args):
         subprocess.run(["openssl", *args], cwd=directory, check=True, capture_output=True)
@@ -203,4 +232,4 @@ if __name__ == "__main__":
          test_too_many_requests, test_half_replies_and_cut_connections_pass, test_a_hanging_back_end,
          test_whatever_else_answers_there_is_no_back_end, test_one_bad_profile_does_not_hold_the_others,
          test_a_smaller_limit_is_found, test_killed_at_any_point, test_killed_within_the_parts_of_one_row,
-         test_the_store_gives_way_and_counts, test_tls_and_secrets])
+         test_the_store_gives_way_and_counts, test_a_damaged_store_begins_anew, test_tls_and_secrets])
