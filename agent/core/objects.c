@@ -206,6 +206,14 @@ static void want_file(struct object *object, const struct rec_map *map,
 	if (object->fd >= 0 || object->opening || object->attempts >= ATTEMPTS_MAX ||
 	    openclient_pending(object->objects->opener) >= OPENING_MAX)
 		return;
+	/*
+	 * A leader that has exited before its threads shows no mappings; a thread shows them by its own number, but not the
+	 * process's start. That the file is the right one is asked of the kernel side in any case.
+	 */
+	if (object->attempts % 2) {
+		mapping.tgid = head->tid;
+		mapping.start_boot_ns = 0;
+	}
 	object->attempts++;
 	object->opening = true;
 	object->tgid = head->tgid;
