@@ -23,6 +23,7 @@ THEMES = {
     "size": "bench_size",
     "upload": "bench_upload",
     "unwind": "bench_unwind",
+    "complete": "bench_complete",
     "unwind-build": "bench_unwind_build",
     "unwind-oracle": "bench_unwind_oracle",
     "page": "bench_page",
