@@ -4,8 +4,10 @@
 #include "agent/base/privilege.h"
 #include "agent/base/sys.h"
 #include "agent/core/agent_run.h"
+#include "agent/core/budget.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <pwd.h>
 
@@ -15,8 +17,10 @@
 /* Strings that the keeper's configuration points at. */
 struct programs {
 	char *opener, *symbolizer, *exporter;
-	char store[PATH_MAX], user[32];
+	char store[PATH_MAX], user[32], children[16], child_memory[32], uids[2][16];
 	const char *exporter_last_args[5];
+	const char *opener_args[KEEPER_HELPER_ARGS_MAX + 1];
+	const char *symbolizer_args[KEEPER_HELPER_ARGS_MAX + 1];
 };
 
 static void programs_deinit(struct programs *p)
@@ -59,13 +63,48 @@ static void choose_user(struct programs *p, const struct config_user *user,
 	snprintf(p->user, sizeof(p->user), "%u:%u", uid, gid);
 }
 
+static void add_user(const char **args, const struct config_user *user, char text[16])
+{
+	if (!user->set)
+		return;
+	while (*args)
+		args++;
+	snprintf(text, 16, "%u", user->uid);
+	args[0] = "--user";
+	args[1] = text;
+}
+
+/* What the helpers may take of the memory limit, and who they become. */
+static int set_helper_args(struct programs *p, const struct config *config, struct err *err)
+{
+	struct budget budget;
+	int r = budget_divide(config->memory.limit, (unsigned int)sysconf(_SC_NPROCESSORS_CONF),
+			      &budget, err);
+
+	if (r < 0)
+		return r;
+	snprintf(p->children, sizeof(p->children), "%u", budget.nr_children);
+	snprintf(p->child_memory, sizeof(p->child_memory), "%" PRIu64, budget.symbolizer_child);
+	p->symbolizer_args[0] = "--children";
+	p->symbolizer_args[1] = p->children;
+	p->symbolizer_args[2] = "--child-memory";
+	p->symbolizer_args[3] = p->child_memory;
+	add_user(p->symbolizer_args, &config->user.symbolizer, p->uids[0]);
+	add_user(p->opener_args, &config->user.opener, p->uids[1]);
+	return 0;
+}
+
 static int start_keeper(struct programs *p, const struct config *config, struct agent_state *state,
 			struct keeper **ret, struct err *err)
 {
-	struct keeper_config keeper = { .exporter_last_args = p->exporter_last_args };
+	struct keeper_config keeper = { .exporter_last_args = p->exporter_last_args,
+					.opener_args = p->opener_args,
+					.symbolizer_args = p->symbolizer_args };
 	size_t nr = 0;
 	int r = find_programs(p, err);
 
+	if (!r)
+		r = set_helper_args(p, config, err);
 	if (r < 0)
 		return r;
 	keeper.opener = p->opener;

@@ -85,9 +85,16 @@ static int spawn(const char *const *argv, int fd)
 	_exit(127);
 }
 
-static int spawn_helper(const char *program, const char *verb, int fd)
+static int spawn_helper(const char *program, const char *verb, const char *const *args, int fd)
 {
-	return spawn((const char *const[]) { program, verb, "3", NULL }, fd);
+	const char *argv[3 + KEEPER_HELPER_ARGS_MAX + 1] = { program, verb, "3" };
+
+	for (size_t i = 0; args && args[i]; i++) {
+		if (i == KEEPER_HELPER_ARGS_MAX)
+			return -E2BIG;
+		argv[3 + i] = args[i];
+	}
+	return spawn(argv, fd);
 }
 
 static int spawn_exporter(struct keeping *k, int fd)
@@ -136,9 +143,10 @@ static int obey(struct keeping *k, const struct request *request, int fd, struct
 	case VERB_WRITE:
 		return keep_write(k, request->output, fd, reply->path);
 	case VERB_SPAWN_OPENER:
-		return spawn_helper(k->config->opener, "--serve", fd);
+		return spawn_helper(k->config->opener, "--serve", k->config->opener_args, fd);
 	case VERB_SPAWN_SYMBOLIZER:
-		return spawn_helper(k->config->symbolizer, "--supervisor", fd);
+		return spawn_helper(k->config->symbolizer, "--supervisor",
+				    k->config->symbolizer_args, fd);
 	case VERB_SPAWN_EXPORTER:
 		return spawn_exporter(k, fd);
 	case VERB_SET_EXPORTER_ARGS:

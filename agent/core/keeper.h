@@ -16,12 +16,15 @@
 #include <sys/types.h>
 
 #define KEEPER_OUTPUTS_MAX 8
+#define KEEPER_HELPER_ARGS_MAX 8
 
 struct keeper;
 
 struct keeper_config {
 	const char *opener, *symbolizer; /* paths of the helper programs */
 	const char *exporter; /* … NULL: there will be none */
+	/* Given behind their own arguments; NULL-terminated, or NULL: none. At most KEEPER_HELPER_ARGS_MAX. */
+	const char *const *opener_args, *const *symbolizer_args;
 	/* Given to the exporter behind the core's arguments, so that no core can have it run as somebody else. */
 	const char *const *exporter_last_args; /* NULL-terminated */
 	const char *outputs[KEEPER_OUTPUTS_MAX];

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The agent under a service manager: with the unit's capabilities and no others, it says what Type=notify expects,
 feeds the watchdog, takes SIGHUP (good and bad settings), detaches by the kill switch, and ends on SIGTERM."""
+import collections
 import os
 import re
 import shutil
@@ -62,7 +63,28 @@ def said(words, deadline=DEADLINE):
 
 def configure(text):
     with open(f"{work}/config.yaml", "w") as f:
-        f.write(f"state_dir: {work}/state\nkill_switch: {work}/off\nweb: {{enabled: false}}\n{text}")
+        f.write(f"state_dir: {work}/state\nkill_switch: {work}/off\nweb: {{enabled: false}}\nmemory: {{limit: 64MiB}}\n"
+                f"user: {{symbolizer: 61234, opener: 61235}}\n{text}")
+
+
+Helper = collections.namedtuple("Helper", "uids command environment")
+
+
+def read(path):
+    with open(path, "rb") as f:
+        return f.read().replace(b"\0", b" ").decode(errors="replace")
+
+
+def helper_processes():
+    """The keeper's children by their programs' names; what ends meanwhile is left out."""
+    found = {}
+    for pid in subprocess.run(["pgrep", "-P", str(agent.pid)], capture_output=True, text=True).stdout.split():
+        command = read(f"/proc/{pid}/cmdline")
+        name = re.search(r"fleetprof-(opener|symbolizer|exporter)", command)
+        if name:
+            uids = re.search(r"^Uid:\s+(.*)$", read(f"/proc/{pid}/status"), re.M)[1].split()
+            found[name[1]] = Helper(uids, command, read(f"/proc/{pid}/environ"))
+    return found
 
 
 if os.geteuid():
@@ -83,11 +105,15 @@ try:
     expect("^READY=1")
     for _ in range(2):
         expect("^WATCHDOG=1", 5)
-    helpers = subprocess.run(["pgrep", "-P", str(agent.pid)], capture_output=True, text=True).stdout.split()
-    for pid in helpers: # the manager's socket is not theirs to know
-        with open(f"/proc/{pid}/environ", "rb") as f:
-            if b"NOTIFY_SOCKET" in f.read() and b"exporter" in open(f"/proc/{pid}/cmdline", "rb").read():
-                fail("the exporter knows the manager's socket")
+    helpers = helper_processes()
+    if helpers["symbolizer"].uids != ["61234"] * 4 or helpers["opener"].uids != ["61235"] * 4:
+        fail(f"helpers are not who the settings say: {helpers}")
+    memory = int(re.search(r"--child-memory (\d+)", helpers["symbolizer"].command)[1])
+    if not 16 << 20 < memory <= (64 << 20) // 3:
+        fail(f"the symbolizer's children may take {memory} bytes of 64 MiB")
+    for name, helper in helpers.items(): # the manager's socket is not theirs to know
+        if "NOTIFY_SOCKET" in helper.environment:
+            fail(f"the {name} knows the manager's socket")
 
     configure("rate: 97\n")
     agent.send_signal(signal.SIGHUP)
