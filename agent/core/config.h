@@ -100,7 +100,6 @@ struct config_relabels {
 struct config {
 	uint64_t rate; /* samples per second and CPU */
 	uint64_t window_ns, watch_window_ns;
-	bool hot_stacks;
 	struct {
 		uint64_t limit; /* bytes, of everything together: budget_divide() */
 	} memory;
@@ -122,6 +121,8 @@ struct config {
 		bool enabled;
 		char *listen; /* ADDRESS:PORT, numeric or localhost */
 		bool allow_remote;
+		struct config_strings hosts; /* further names of the page */
+		char *metrics_listen; /* ADDRESS:PORT; "": not there */
 	} web;
 	struct config_uploads upload;
 	struct config_pairs labels; /* added to every profile */

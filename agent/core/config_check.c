@@ -23,42 +23,51 @@ static int check_windows(const struct config *c, struct err *err)
 }
 
 /* "127.0.0.1:4344", "[::1]:4344", "localhost:4344" */
-static int check_listen(const struct config *c, struct err *err)
+static int parse_listen(const char *what, const char *listen, bool *ret_loopback, struct err *err)
 {
-	const char *listen = c->web.listen, *colon = strrchr(listen, ':');
+	const char *colon = strrchr(listen, ':');
 	_cleanup_(freep) char *host = colon ? strndup(listen, (size_t)(colon - listen)) : NULL;
 	struct in6_addr v6;
 	struct in_addr v4;
 	size_t len = host ? strlen(host) : 0;
 	uint64_t port;
-	bool loopback;
 
 	if (!colon || sys_parse_u64(colon + 1, 10, 0, UINT16_MAX, &port) < 0)
-		return err_set(err, -EINVAL,
-			       "web.listen: \"%s\" is not ADDRESS:PORT (127.0.0.1:4344)", listen);
+		return err_set(err, -EINVAL, "%s: \"%s\" is not ADDRESS:PORT (127.0.0.1:4344)",
+			       what, listen);
 	if (!host)
 		return -ENOMEM;
 	if (len > 2 && host[0] == '[' && host[len - 1] == ']') {
 		host[len - 1] = '\0';
 		if (inet_pton(AF_INET6, host + 1, &v6) != 1)
-			return err_set(err, -EINVAL, "web.listen: \"%s\" is not an IPv6 address",
+			return err_set(err, -EINVAL, "%s: \"%s\" is not an IPv6 address", what,
 				       host + 1);
-		loopback = IN6_IS_ADDR_LOOPBACK(&v6);
+		*ret_loopback = IN6_IS_ADDR_LOOPBACK(&v6);
 	} else if (!strcmp(host, "localhost")) {
-		loopback = true;
+		*ret_loopback = true;
 	} else if (inet_pton(AF_INET, host, &v4) == 1) {
-		loopback = ntohl(v4.s_addr) >> 24 == 127;
+		*ret_loopback = ntohl(v4.s_addr) >> 24 == 127;
 	} else {
 		return err_set(err, -EINVAL,
-			       "web.listen: \"%s\" is not an address (127.0.0.1, [::1], localhost)",
+			       "%s: \"%s\" is not an address (127.0.0.1, [::1], localhost)", what,
 			       host);
 	}
-	if (!loopback && !c->web.allow_remote)
+	return 0;
+}
+
+static int check_listen(const struct config *c, struct err *err)
+{
+	bool loopback, ignored;
+	int r = parse_listen("web.listen", c->web.listen, &loopback, err);
+
+	if (!r && *c->web.metrics_listen)
+		r = parse_listen("web.metrics_listen", c->web.metrics_listen, &ignored, err);
+	if (!r && !loopback && !c->web.allow_remote)
 		return err_set(err, -EINVAL,
 			       "web.listen: %s can be reached from elsewhere; if that is meant, "
 			       "set web.allow_remote: true",
-			       listen);
-	return 0;
+			       c->web.listen);
+	return r;
 }
 
 /* Prometheus' data model: [a-zA-Z_][a-zA-Z0-9_]*; two underscores in front are for internal ones. */

@@ -44,13 +44,34 @@ static void add_buf(struct args *args, const char *option, struct buf *value)
 	add(args, buf_str(value));
 }
 
+/* A text that is empty is not given. */
 static void add_row(struct args *args, const struct config_row *row, const struct config *config)
 {
 	_cleanup_(buf_deinitp) struct buf value;
 
 	buf_init(&value, ARG_MAX_BYTES);
 	config_value_print(row, config, &value);
-	add_buf(args, row->exporter, &value);
+	if (value.len || value.error)
+		add_buf(args, row->exporter, &value);
+}
+
+static void add_strings(struct args *args, const struct config_row *row,
+			const struct config *config)
+{
+	const struct config_strings *strings = config_value_member(row, (void *)config);
+
+	for (size_t i = 0; i < strings->nr; i++) {
+		add(args, row->exporter);
+		add(args, strings->items[i]);
+	}
+}
+
+static bool is_given(const struct config_row *row, const struct config *config)
+{
+	/* The page is switched off by its address not being there. */
+	if (row->offset == offsetof(struct config, web.listen) && !config->web.enabled)
+		return false;
+	return row->exporter;
 }
 
 static void add_pairs(struct args *args, const struct config_row *row, const struct config *config)
@@ -173,12 +194,14 @@ int config_exporter_argv(const struct config *config, const char *program, char 
 	for (size_t i = 0; i < config_table.nr; i++) {
 		const struct config_row *row = &config_table.rows[i];
 
-		if (!row->exporter)
+		if (!is_given(row, config))
 			continue;
 		if (row->type == CONFIG_LIST)
 			add_list(&args, row, config);
 		else if (row->type == CONFIG_PAIRS)
 			add_pairs(&args, row, config);
+		else if (row->type == CONFIG_STRINGS)
+			add_strings(&args, row, config);
 		else
 			add_row(&args, row, config);
 	}

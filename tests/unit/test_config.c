@@ -84,7 +84,6 @@ static void test_everything(void)
 	static const char text[] = "rate: 97\n"
 				   "window: 2m\n"
 				   "watch_window: \"15s\"\n"
-				   "hot_stacks: false\n"
 				   "memory: {limit: 64MiB}\n"
 				   "node: n1\n"
 				   "kill_switch: ''\n"
@@ -113,7 +112,6 @@ static void test_everything(void)
 	CHECK_INT(apply(c, text, &e), 0);
 	CHECK_INT(c->rate, 97);
 	CHECK_INT(c->window_ns, 120 * NSEC_PER_SEC);
-	CHECK(!c->hot_stacks);
 	CHECK_INT(c->memory.limit, 64 << 20);
 	CHECK_STR(c->kill_switch, "");
 	CHECK_INT(c->filter.cgroups.nr, 2);
@@ -168,7 +166,7 @@ static void test_types(void)
 	refused("window: 60\n", "f.yaml:1:9:", "a duration from 1s to 10m");
 	refused("window: -60s\n", "f.yaml:1:9:", "duration");
 	refused("store: {max_share: 101%}\n", "f.yaml:1:20:", "0% to 100%");
-	refused("hot_stacks: yes\n", "f.yaml:1:13:", "true or false");
+	refused("web: {enabled: yes}\n", "f.yaml:1:16:", "true or false");
 	refused("log: {level: trace}\n", "f.yaml:1:14:", "one of error, warn, info, debug");
 	refused("state_dir: var/lib\n", "f.yaml:1:12:", "an absolute path");
 	refused("state_dir: ''\n", "f.yaml:1:12:", "an absolute path");
@@ -261,6 +259,7 @@ static void test_together(void)
 	refused("web: {listen: '0.0.0.0:80'}\n", "web.listen:", "web.allow_remote: true");
 	refused("web: {listen: '127.0.0.1'}\n", "web.listen:", "ADDRESS:PORT");
 	refused("web: {listen: '127.0.0.1:65536'}\n", "web.listen:", "ADDRESS:PORT");
+	refused("web: {metrics_listen: 'x'}\n", "web.metrics_listen:", "ADDRESS:PORT");
 	refused("web: {listen: 'example.com:80'}\n", "web.listen:", "not an address");
 	refused("web: {listen: '[::2]:80'}\n", "web.listen:", "allow_remote");
 	refused("upload: ftp://x\n", "upload, entry 1:", "http://");
@@ -297,7 +296,7 @@ static void test_precedence(void)
 	int r;
 
 	c = load(text, env,
-		 FLAGS("--window=20s", "--hot-stacks=false", "--web-allow-remote",
+		 FLAGS("--window=20s", "--web-enabled=false", "--web-allow-remote",
 		       "--filter-cgroups=/x", "--filter-cgroups=/y,/z", "--upload", "http://a",
 		       "--upload={url: http://b, name: b}"),
 		 &r, &e);
@@ -310,7 +309,7 @@ static void test_precedence(void)
 	CHECK_INT(c->filter.cgroups.nr, 3);
 	CHECK_STR(c->filter.cgroups.items[2], "/z");
 	CHECK_STR(c->labels.items[1].value, "d=e");
-	CHECK(!c->hot_stacks && c->web.allow_remote);
+	CHECK(!c->web.enabled && c->web.allow_remote);
 	CHECK_STR(c->upload.items[1].name, "b");
 	/* What this host says. */
 	CHECK(*c->node);
@@ -493,6 +492,7 @@ static struct config *example_of_uploads(void)
 		"user: {exporter: '7:8'}\n"
 		"log: {level: debug}\n"
 		"max_series: 9\n"
+		"web: {listen: '[::1]:99', hosts: [a, b], metrics_listen: '0.0.0.0:98'}\n"
 		"upload:\n"
 		"  - url: https://a.example:444/x,y\n"
 		"    tenant: t,=u\n"
@@ -554,6 +554,10 @@ static void test_exporter_argv(void)
 	CHECK_INT(o.log_level, LOG_LEVEL_DEBUG);
 	CHECK_STR(o.upload.node, "n1");
 	CHECK_INT(o.upload.max_series, 9);
+	CHECK_STR(o.web.listen, "[::1]:99");
+	CHECK_INT(o.web.nr_hosts, 2);
+	CHECK_STR(o.web.hosts[1], "b");
+	CHECK_STR(o.web.metrics_listen, "0.0.0.0:98");
 	CHECK_STR(labels_get(&o.upload.labels, "region"), "eu,=west");
 	CHECK_INT(o.upload.labels.nr, 2);
 	CHECK(o.upload.relabel);
@@ -616,6 +620,9 @@ static void test_exporter_defaults(void)
 	CHECK_INT(o.upload.backends[0].bytes_per_s, p.upload.backends[0].bytes_per_s);
 	CHECK_INT(o.upload.backends[0].requests_per_s, p.upload.backends[0].requests_per_s);
 	CHECK_INT(o.upload.backends[0].fraction_ppm, p.upload.backends[0].fraction_ppm);
+	CHECK_STR(o.web.listen, "127.0.0.1:4344");
+	CHECK(!o.web.metrics_listen);
+	CHECK_INT(config_table.rows[config_find(&config_table, "web.hosts")].max, WEB_HOSTS_MAX);
 	CHECK_INT(config_table.rows[config_find(&config_table, "labels")].max, OPTIONS_MAX_LABELS);
 	CHECK_INT(config_table.rows[config_find(&config_table, "upload")].max, UPLOAD_MAX_BACKENDS);
 	CHECK_INT(config_table.rows[config_find(&config_table, "relabel")].max, RELABEL_MAX_RULES);
