@@ -99,6 +99,16 @@ static void write_metrics(struct buf *out, void *userdata)
 	struct exporter *e = userdata;
 
 	handover_write_metrics(e->handover, out);
+	if (upload_write_metrics(e->upload, out) < 0)
+		log_debug("the store cannot tell of the uploads");
+}
+
+static void write_uploads(struct buf *out, void *userdata)
+{
+	struct exporter *e = userdata;
+
+	if (upload_write_status(e->upload, out) < 0)
+		log_debug("the store cannot tell of the uploads");
 }
 
 static int start_web(struct exporter *e)
@@ -113,6 +123,7 @@ static int start_web(struct exporter *e)
 		.on_watch = on_watch,
 		.on_address = on_address,
 		.write_metrics = write_metrics,
+		.write_uploads = write_uploads,
 		.not_ready = not_ready,
 		.userdata = e,
 	};

@@ -1,10 +1,18 @@
 #!/usr/bin/env python3
 """Uploads as they should be: what arrives is what was stored, in the form and at the pace that was asked for."""
 import os
+import re
+import socket
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from upload_rig import all_arrived, fail, new_receiver, new_rig, pair, run, wait, FAST
+from upload_rig import all_arrived, direct, fail, new_receiver, new_rig, pair, run, wait, FAST
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
 
 
 def test_one_series_a_request_over_one_connection():
@@ -100,8 +108,25 @@ def test_over_budget_rows_are_merged_before_anything_is_lost():
     assert counts["merged"] > counts["uploaded"] > 0, counts
 
 
+def test_metrics_say_the_same():
+    receiver, port = new_receiver(), free_port()
+    rig = new_rig([f"type=pyroscope,name={name},url=http://{receiver.address},{FAST}" for name in ("one", 'two "2"')],
+                  ["--metrics-listen", f"127.0.0.1:{port}", "--relabel", "source_labels=container,regex=svc-0,action=drop"])
+    rig.send(windows=3, owners=4)
+    for name in ("one", 'two "2"'):
+        counts = rig.settled(backend=name)
+        assert counts["refused_relabel"] == 3 and counts["uploaded"] == 9, counts
+    text = direct.open(f"http://127.0.0.1:{port}/metrics", timeout=10).read().decode()
+    families = re.findall(r"^# TYPE (\S+) ", text, re.M)
+    assert len(families) == len(set(families)), "a family twice"
+    for line in ('queued_rows_total{backend="one"} 12', 'rows_total{backend="one",outcome="uploaded"} 9',
+                 'rows_total{backend="two \\"2\\"",outcome="refused_relabel"} 3', 'waiting_rows{backend="one"} 0',
+                 'answers_total{backend="one",answer="stored"} 9', 'failing{backend="one"} 0', "series 3"):
+        assert f"\nfleetprof_upload_{line}\n" in text, (line, [l for l in text.split("\n") if l.startswith("fleetprof_upload")])
+
+
 if __name__ == "__main__":
     run([test_one_series_a_request_over_one_connection, test_rows_of_equal_labels_are_one_request,
          test_rules_and_fractions_leave_out_and_count, test_what_has_no_samples_or_no_time_stays, test_series_are_bounded,
          test_large_profiles_are_split, test_two_back_ends_have_a_cursor_each,
-         test_over_budget_rows_are_merged_before_anything_is_lost])
+         test_over_budget_rows_are_merged_before_anything_is_lost, test_metrics_say_the_same])
