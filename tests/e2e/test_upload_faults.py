@@ -227,9 +227,34 @@ def test_tls_and_secrets():
         wait("the failing handshake", lambda: "upload failed" in plain.logged())
 
 
+def test_a_user_of_its_own_with_secrets_that_only_root_reads():
+    import tempfile
+    if os.geteuid():
+        return # only root can give itself up
+    with tempfile.TemporaryDirectory() as d: # 0700
+        with open(f"{d}/token", "w") as f:
+            f.write("s3cret-token\n")
+        os.chmod(f"{d}/token", 0o600)
+        receiver = new_receiver("-token", "s3cret-token")
+        rig = new_rig([f"type=pyroscope,url=http://{receiver.address},{FAST},token-file={d}/token"], ["--user", "61234:61235"])
+        rig.send(owners=2)
+        all_arrived(rig, receiver)
+        with open(f"/proc/{rig.pid}/status") as f:
+            status = dict(line.split(":\t", 1) for line in f.read().splitlines())
+        assert status["Uid"].split() == ["61234"] * 4 and status["Gid"].split() == ["61235"] * 4, status
+        assert all(int(status[s], 16) == 0 for s in ("CapEff", "CapPrm", "CapInh", "CapAmb")), status
+        assert (status["NoNewPrivs"], status["Seccomp"], status["Groups"].split()) == ("1", "2", []), status
+        with open(f"{d}/token", "w") as f:
+            f.write("changed, but not for this user\n")
+        rig.send(owners=2)
+        all_arrived(rig, receiver)
+        assert "stays in use" in rig.logged() and "is not encrypted" in rig.logged()
+
+
 if __name__ == "__main__":
     run([test_an_outage_is_a_cursor_that_waits, test_errors_pass, test_an_outage_of_unknowns_costs_nothing,
          test_too_many_requests, test_half_replies_and_cut_connections_pass, test_a_hanging_back_end,
          test_whatever_else_answers_there_is_no_back_end, test_one_bad_profile_does_not_hold_the_others,
          test_a_smaller_limit_is_found, test_killed_at_any_point, test_killed_within_the_parts_of_one_row,
-         test_the_store_gives_way_and_counts, test_a_damaged_store_begins_anew, test_tls_and_secrets])
+         test_the_store_gives_way_and_counts, test_a_damaged_store_begins_anew, test_tls_and_secrets,
+         test_a_user_of_its_own_with_secrets_that_only_root_reads])

@@ -70,6 +70,7 @@ class Rig:
 
     def __init__(self, backends, args=(), directory=None):
         self.directory = directory or tempfile.mkdtemp(prefix="fleetprof-upload.")
+        os.chmod(self.directory, 0o755) # for an exporter that is another user
         self.store = f"{self.directory}/store"
         self.backends, self.args = list(backends), list(args)
         self.number = self.samples = self.value = self.rows = 0
