@@ -248,6 +248,7 @@ static void check_generation(struct upload_backend *b)
 		return;
 	b->generation = generation;
 	b->nr_rows = b->next = b->nr_suspects = 0;
+	b->sweep_before = INT64_MAX;
 	b->settling = false;
 	uploadseries_forget_owners(b->upload->series);
 }
@@ -268,7 +269,7 @@ static int step(struct upload_backend *b)
 	if (b->due_ns && now >= b->due_ns) {
 		b->new_from_ns = b->due_start_ns;
 		b->due_ns = 0;
-		b->stale = true;
+		b->stale |= !b->merging;
 	}
 	r = store_expire(b->upload->store, b->target, upload_too_old_ns(b));
 	if (r > 0) { /* a few; the plan may hold some of them */
@@ -330,6 +331,7 @@ static int backend_new(struct upload_backend **ret, struct upload *u, size_t tar
 	b->config = &u->options->backends[target];
 	b->part_bytes = b->config->max_bytes;
 	b->new_from_ns = UINT64_MAX;
+	b->sweep_before = INT64_MAX;
 	b->window_ns = WINDOW_FIRST_NS;
 	r = uploadhttp_secrets_load(&b->secrets, b->config, err);
 	if (r < 0)

@@ -32,6 +32,8 @@ struct upload_backend {
 	struct store_row *rows;
 	size_t nr_rows, next;
 	bool stale; /* plan anew: newer windows are there */
+	bool merging; /* over budget: the plan is of ten minutes, and is finished before there is another … */
+	int64_t sweep_before; /* … which is of older windows than this one, and at last of the newest again */
 	uint64_t generation; /* of the store that the rows are of */
 	size_t nr_transactions; /* of this planning */
 	uint64_t new_from_ns; /* windows that start from then on are new; before, old */

@@ -164,22 +164,37 @@ static int choose(struct upload_backend *b, struct store_row *rows, size_t nr, u
 	return r < 0 ? r : waits;
 }
 
-/* Fills rows with the newest window (or ten minutes) that has something to send. As choose(). */
+/* One window, or ten minutes, older than window `before`. As store_waiting(). */
+static int read_rows(struct upload_backend *b, int64_t before, struct store_row *rows)
+{
+	return store_waiting(b->upload->store, b->target, before, b->merging ? MERGE_SPAN_NS : 0,
+			     rows, UPLOAD_ROWS_MAX);
+}
+
+/*
+ * Fills rows with the newest window that has something to send. Over budget the newest ones would never let an older
+ * one's turn come: there each plan goes on where the one before ended. As choose().
+ */
 static int find_rows(struct upload_backend *b, uint64_t now_ns, struct store_row *rows,
 		     bool suspects_too)
 {
-	int64_t before = INT64_MAX;
-	bool merge = false, waits = false;
-	int r = must_merge(b, clock_wall_ns(), &merge), nr;
+	int64_t before = b->merging ? b->sweep_before : INT64_MAX;
+	bool waits = false;
+	int r = 0, nr;
 
 	while (r >= 0 && b->nr_transactions < UPLOAD_TRANSACTIONS_MAX) {
-		nr = store_waiting(b->upload->store, b->target, before, merge ? MERGE_SPAN_NS : 0,
-				   rows, UPLOAD_ROWS_MAX);
-		if (nr <= 0)
+		nr = read_rows(b, before, rows);
+		if (nr == 0 && b->sweep_before != INT64_MAX && !suspects_too)
+			before = b->sweep_before = INT64_MAX; /* the sweep begins anew */
+		else if (nr <= 0)
 			return nr < 0 ? nr : waits;
+		if (nr == 0)
+			continue;
 		before = rows[nr - 1].window;
 		r = choose(b, rows, (size_t)nr, now_ns, suspects_too);
 		waits |= r > 0;
+		if (b->nr_rows)
+			b->sweep_before = b->merging ? before : INT64_MAX;
 		if (r < 0 || b->nr_rows)
 			return r;
 	}
@@ -222,7 +237,9 @@ int upload_plan(struct upload_backend *b, uint64_t now_ns, uint64_t *ret_at)
 	b->rows = calloc(UPLOAD_ROWS_MAX, sizeof(*b->rows));
 	if (!b->rows)
 		return -ENOMEM;
-	r = find_rows(b, now_ns, b->rows, false);
+	r = must_merge(b, clock_wall_ns(), &b->merging);
+	if (r == 0)
+		r = find_rows(b, now_ns, b->rows, false);
 	if (r > 0 && !b->nr_rows) /* nothing else is left to tell whether it was them */
 		r = find_rows(b, now_ns, b->rows, true);
 	if (r < 0)

@@ -4,6 +4,7 @@ import os
 import re
 import socket
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from upload_rig import all_arrived, direct, fail, new_receiver, new_rig, pair, run, wait, FAST
@@ -102,10 +103,13 @@ def test_two_back_ends_have_a_cursor_each():
 
 def test_over_budget_rows_are_merged_before_anything_is_lost():
     receiver = new_receiver()
-    rig = new_rig([f"type=pyroscope,url=http://{receiver.address},{FAST.replace('=1000,', '=2,', 1)},max-age=60"])
-    rig.send(windows=20, owners=6)
-    counts, _ = all_arrived(rig, receiver)
+    rig = new_rig([f"type=pyroscope,url=http://{receiver.address},{FAST.replace('=1000,', '=6,', 1)},max-age=60"])
+    for _ in range(25): # five times what the budget lets through, and within the age of the oldest
+        rig.send(owners=30)
+        time.sleep(0.2)
+    counts, got = all_arrived(rig, receiver)
     assert counts["merged"] > counts["uploaded"] > 0, counts
+    assert len(got["series"]) == 30 and min(s["samples"] for s in got["series"].values()) == rig.samples // 30, got["series"]
 
 
 def test_metrics_say_the_same():
