@@ -17,8 +17,9 @@ static void print_header(const struct unwind_header *h)
 	       h->nr_groups, h->size);
 	if (h->nr_rows)
 		printf(", %.2f a row", (double)h->size / h->nr_rows);
-	printf("\n# %u FDEs, %u broken, %u rows unsupported, %u rows and %u groups lost\n",
-	       h->nr_fdes, h->bad_fdes, h->unsupported_rows, h->lost_rows, h->lost_groups);
+	printf("\n# %u FDEs, %u broken, %u outside, %u rows unsupported, %u rows and %u groups lost\n",
+	       h->nr_fdes, h->bad_fdes, h->outside_fdes, h->unsupported_rows, h->lost_rows,
+	       h->lost_groups);
 }
 
 static void print_cfa(const struct unwind_machine *m, const struct unwind_rule *rule)

@@ -168,10 +168,16 @@ static int by_offset(const void *a, const void *b)
 	return x->vaddr < y->vaddr ? -1 : x->vaddr > y->vaddr;
 }
 
+static size_t fdes_within(const struct cfi_index *index, uint64_t from, uint64_t to)
+{
+	return cfi_index_find(index, to) - cfi_index_find(index, from);
+}
+
 /* Executable segments in the order of the file, as far as frame words reach; of two that overlap, the first counts. */
 static void walk_segments(struct builder *b)
 {
 	uint64_t done = 0; /* bytes of the file */
+	size_t within = 0;
 
 	qsort(b->segments, b->nr_segments, sizeof(*b->segments), by_offset);
 	for (size_t i = 0; i < b->nr_segments; i++) {
@@ -182,11 +188,13 @@ static void walk_segments(struct builder *b)
 		if (!s->executable || from >= to)
 			continue;
 		b->bias = s->offset - s->vaddr;
+		within += fdes_within(&b->main, from - b->bias, to - b->bias);
 		walk(b, &b->main, from - b->bias, to - b->bias,
 		     b->debug.nr ? ask_debug : leave_gap);
 		unwind_rows_add(b->rows, (uint32_t)to, UNWIND_GAP);
 		done = to;
 	}
+	b->header.outside_fdes = (uint32_t)(b->main.nr - MIN(within, b->main.nr));
 }
 
 /* Only what the file really has, and no arithmetic that wraps. */

@@ -59,6 +59,11 @@ static void test_plain(void)
 	CHECK_INT(rule_at(164), UNWIND_GAP);
 	CHECK_INT(header()->nr_fdes, 1);
 	CHECK_INT(header()->bad_fdes, 0);
+	CHECK_INT(header()->outside_fdes, 0);
+	cfi_maker_fde(&m, 4096, 100, NULL, 0);
+	build(&m, NO_LIMIT);
+	CHECK_INT(header()->nr_fdes, 1);
+	CHECK_INT(header()->outside_fdes, 1);
 }
 
 /* One and a half billion pages of text, of which the file has none. */
