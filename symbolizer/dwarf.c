@@ -8,7 +8,7 @@
 #include <gelf.h>
 #include <limits.h>
 
-#define OVERLAPS_MAX 16 /* units tried for one address */
+#define OVERLAPS_MAX 64 /* units tried for one address */
 #define WANTS_MAX 256 /* split units that are asked for at a time */
 
 struct dwarf_index {
@@ -17,6 +17,7 @@ struct dwarf_index {
 	struct dwarf_find find;
 	struct dwarf_units units;
 	struct dwarf_names names;
+	bool need_line; /* of this round: a unit that has a function and no line for it is not good enough */
 	bool find_failed; /* not enough memory to know all units */
 	struct dwarf_file alt; /* dwz's shared file, once it is given */
 	struct dwarf_splits splits;
@@ -174,6 +175,8 @@ static int answer(struct dwarf_index *d, struct dwarf_entry *e, const struct dwa
 	int r;
 
 	set_line(d, e, scanned, q);
+	if (d->need_line && !q->file)
+		return 0;
 	e = described_by(e);
 	function = find_function(d, e, q);
 	if (!function)
@@ -295,11 +298,20 @@ static ssize_t one_round(struct dwarf_index *d, struct dwarf_query *queries, siz
 	return r ? r : (ssize_t)put;
 }
 
+/*
+ * A function of a header is described by each unit that uses it, and the linker keeps the code and the lines of one: so
+ * first the units that know lines, and then those that only know functions.
+ */
 static int all_rounds(struct dwarf_index *d, struct dwarf_query *queries, size_t nr,
 		      struct result *result)
 {
 	ssize_t put = 1;
 
+	d->need_line = true;
+	for (uint32_t nth = 0; nth < OVERLAPS_MAX && put > 0; nth++)
+		put = one_round(d, queries, nr, nth, result);
+	d->need_line = false;
+	put = put < 0 ? put : 1;
 	for (uint32_t nth = 0; nth < OVERLAPS_MAX && put > 0; nth++)
 		put = one_round(d, queries, nr, nth, result);
 	return put < 0 ? (int)put : 0;

@@ -7,7 +7,8 @@
 
 #define AREAS_MAX (8u << 20)
 #define RANGES_MAX (1u << 20) /* of one unit */
-#define LOOK_BACK_MAX 64 /* areas within each other: link-time optimized files have some */
+#define LOOK_BACK_MAX                                                                              \
+	256 /* areas at one address: templates have one for each unit that uses them */
 
 static int add_area(struct dwarf_find *find, uint64_t start, uint64_t end, uint64_t unit)
 {
@@ -32,7 +33,9 @@ static int compare(const void *a, const void *b)
 
 	if (x->start != y->start)
 		return x->start < y->start ? -1 : 1;
-	return x->end > y->end ? -1 : x->end < y->end;
+	if (x->end != y->end)
+		return x->end > y->end ? -1 : 1;
+	return x->unit > y->unit ? -1 : x->unit < y->unit; /* the first unit is found first */
 }
 
 static void finish(struct dwarf_find *find)
