@@ -272,30 +272,77 @@ static int compare(const void *a, const void *b)
 	return x->vaddr < y->vaddr ? -1 : x->vaddr > y->vaddr;
 }
 
-/* One round: every open query is put to the nth unit that may hold it. Returns how many were put, or -errno. */
-static ssize_t one_round(struct dwarf_index *d, struct dwarf_query *queries, size_t nr,
-			 uint32_t nth, struct result *result)
+static bool any_open(const struct dwarf_query *queries, size_t nr)
 {
-	bool sorted = true;
-	size_t put = 0;
-	int r = 0;
+	for (size_t i = 0; i < nr; i++) {
+		if (!queries[i].answered && !queries[i].file)
+			return true;
+	}
+	return false;
+}
+
+/* Finds the nth unit that may hold each open query. Returns how many have one. */
+static size_t find_units(struct dwarf_index *d, struct dwarf_query *queries, size_t nr,
+			 uint32_t nth)
+{
+	size_t found = 0;
 
 	for (size_t i = 0; i < nr; i++) {
 		struct dwarf_query *q = &queries[i];
 		bool open = !q->answered && !q->file;
 
 		q->unit = open ? dwarf_find_unit(&d->find, q->vaddr, nth) : DWARF_NO_UNIT;
-		put += q->unit != DWARF_NO_UNIT;
-		sorted &= !i || compare(q - 1, q) <= 0;
+		found += q->unit != DWARF_NO_UNIT;
 	}
-	if (!sorted)
+	return found;
+}
+
+/*
+ * Queries of a unit have to come together, ascending, or it may be read, let go, and read again; in vain when all of
+ * the units are there.
+ */
+static bool in_order(struct dwarf_index *d, const struct dwarf_query *queries, size_t nr)
+{
+	bool sorted = true, there = true;
+
+	for (size_t i = 0; i < nr && (sorted || there); i++) {
+		const struct dwarf_query *q = &queries[i], *before = i ? q - 1 : NULL;
+
+		sorted &= !before || compare(before, q) <= 0;
+		if (there && q->unit != DWARF_NO_UNIT && (!before || before->unit != q->unit))
+			there = dwarf_units_has(&d->units, &d->file, q->unit);
+		there &= !before || before->unit != q->unit || before->vaddr <= q->vaddr;
+	}
+	return sorted || there;
+}
+
+/* One round: every open query is put to the nth unit that may hold it. Returns how many were put, or -errno. */
+static ssize_t one_round(struct dwarf_index *d, struct dwarf_query *queries, size_t nr,
+			 uint32_t nth, struct result *result)
+{
+	size_t put = find_units(d, queries, nr, nth);
+	int r = 0;
+
+	if (put && !in_order(d, queries, nr))
 		qsort(queries, nr, sizeof(*queries), compare);
-	for (size_t i = 0, j; i < nr && !r && queries[i].unit != DWARF_NO_UNIT; i = j) {
+	for (size_t i = 0, j; put && i < nr && !r; i = j) {
 		for (j = i + 1; j < nr && queries[j].unit == queries[i].unit;)
 			j++;
-		r = answer_unit(d, &queries[i], j - i, result);
+		if (queries[i].unit != DWARF_NO_UNIT)
+			r = answer_unit(d, &queries[i], j - i, result);
 	}
 	return r ? r : (ssize_t)put;
+}
+
+static ssize_t rounds(struct dwarf_index *d, struct dwarf_query *queries, size_t nr, bool need_line,
+		      struct result *result)
+{
+	ssize_t put = 1;
+
+	d->need_line = need_line;
+	for (uint32_t nth = 0; nth < OVERLAPS_MAX && put > 0; nth++)
+		put = any_open(queries, nr) ? one_round(d, queries, nr, nth, result) : 0;
+	return put;
 }
 
 /*
@@ -305,25 +352,11 @@ static ssize_t one_round(struct dwarf_index *d, struct dwarf_query *queries, siz
 static int all_rounds(struct dwarf_index *d, struct dwarf_query *queries, size_t nr,
 		      struct result *result)
 {
-	ssize_t put = 1;
+	ssize_t r = rounds(d, queries, nr, true, result);
 
-	d->need_line = true;
-	for (uint32_t nth = 0; nth < OVERLAPS_MAX && put > 0; nth++)
-		put = one_round(d, queries, nr, nth, result);
-	d->need_line = false;
-	put = put < 0 ? put : 1;
-	for (uint32_t nth = 0; nth < OVERLAPS_MAX && put > 0; nth++)
-		put = one_round(d, queries, nr, nth, result);
-	return put < 0 ? (int)put : 0;
-}
-
-static bool any_open(const struct dwarf_query *queries, size_t nr)
-{
-	for (size_t i = 0; i < nr; i++) {
-		if (!queries[i].answered && !queries[i].file)
-			return true;
-	}
-	return false;
+	if (r >= 0)
+		r = rounds(d, queries, nr, false, result);
+	return r < 0 ? (int)r : 0;
 }
 
 /* Between batches nobody holds a string: the time to forget them when they are many. */

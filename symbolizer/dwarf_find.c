@@ -166,11 +166,21 @@ void dwarf_find_deinit(struct dwarf_find *find)
 	*find = (struct dwarf_find) { .mem = find->mem };
 }
 
-uint64_t dwarf_find_unit(const struct dwarf_find *find, uint64_t address, uint32_t nth)
+/* The first area that begins above address. */
+static size_t first_above(struct dwarf_find *find, uint64_t address)
 {
-	size_t lo = 0, n = find->nr;
+	size_t lo = find->last, n = find->nr;
 
-	while (n > 0) { /* the first that begins above */
+	for (size_t i = 0; i < 2 && lo < find->nr;
+	     i++, lo++) { /* the same as before, or the next */
+		if (find->areas[lo].start > address) {
+			if (lo && find->areas[lo - 1].start <= address)
+				return lo;
+			break;
+		}
+	}
+	lo = 0;
+	while (n > 0) {
 		size_t half = n / 2;
 
 		if (find->areas[lo + half].start <= address) {
@@ -180,6 +190,14 @@ uint64_t dwarf_find_unit(const struct dwarf_find *find, uint64_t address, uint32
 			n = half;
 		}
 	}
+	return lo;
+}
+
+uint64_t dwarf_find_unit(struct dwarf_find *find, uint64_t address, uint32_t nth)
+{
+	size_t lo = first_above(find, address);
+
+	find->last = lo;
 	for (uint32_t i = 0; i < LOOK_BACK_MAX && lo-- > 0; i++) {
 		if (find->areas[lo].reach <= address)
 			break;

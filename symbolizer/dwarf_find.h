@@ -20,6 +20,7 @@ struct dwarf_find {
 	struct dwarf_area *areas; /* sorted */
 	size_t nr, size;
 	bool complete; /* made of all units, not of .debug_aranges */
+	size_t last; /* where the search before ended: the next address is often near */
 	struct mem *mem;
 };
 
@@ -32,6 +33,6 @@ int dwarf_find_completely(struct dwarf_find *find, struct dwarf_file *file, stru
 void dwarf_find_deinit(struct dwarf_find *find);
 
 /* The unit of the nth area that holds address, the latest beginning first; DWARF_NO_UNIT when there are no more. */
-uint64_t dwarf_find_unit(const struct dwarf_find *find, uint64_t address, uint32_t nth);
+uint64_t dwarf_find_unit(struct dwarf_find *find, uint64_t address, uint32_t nth);
 
 #endif

@@ -89,6 +89,21 @@ void dwarf_units_deinit(struct dwarf_units *units)
 	dwarf_units_drop(units);
 }
 
+static struct dwarf_entry *find_entry(struct dwarf_units *units, const struct dwarf_file *file,
+				      uint64_t offset)
+{
+	struct dwarf_entry *e = *bucket_of(units, file, offset);
+
+	while (e && (e->unit.header.offset != offset || e->unit.file != file))
+		e = e->next;
+	return e;
+}
+
+bool dwarf_units_has(struct dwarf_units *units, const struct dwarf_file *file, uint64_t offset)
+{
+	return find_entry(units, file, offset);
+}
+
 static int read_entry(struct dwarf_units *units, struct dwarf_file *file, uint64_t offset,
 		      const struct dwarf_split *split, const struct dwarf_unit *skeleton,
 		      struct dwarf_entry **ret)
@@ -111,14 +126,18 @@ int dwarf_units_get(struct dwarf_units *units, struct dwarf_file *file, uint64_t
 		    const struct dwarf_split *split, const struct dwarf_unit *skeleton,
 		    struct dwarf_entry **ret)
 {
-	struct dwarf_entry **bucket = bucket_of(units, file, offset), *e = *bucket;
+	struct dwarf_entry *e = find_entry(units, file, offset), **bucket;
 	int r = 0;
 
-	while (e && (e->unit.header.offset != offset || e->unit.file != file))
-		e = e->next;
+	if (e == units->newest && e) {
+		e->pins++;
+		*ret = e;
+		return 0;
+	}
 	if (e) {
 		unlink_entry(units, e);
 	} else {
+		bucket = bucket_of(units, file, offset);
 		shrink(units, units->soft_max);
 		r = read_entry(units, file, offset, split, skeleton, &e);
 		if (r == -ENOMEM) {

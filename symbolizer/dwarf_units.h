@@ -52,6 +52,9 @@ int dwarf_units_get(struct dwarf_units *units, struct dwarf_file *file, uint64_t
 		    struct dwarf_entry **ret);
 void dwarf_units_put(struct dwarf_entry *entry);
 
+/* Is it there without being read? */
+bool dwarf_units_has(struct dwarf_units *units, const struct dwarf_file *file, uint64_t offset);
+
 /* Each reads a table of the unit unless it is there. False: it cannot be had. */
 bool dwarf_units_functions(struct dwarf_units *units, struct dwarf_entry *e, bool everything);
 bool dwarf_units_program(struct dwarf_entry *e);

@@ -24,6 +24,7 @@ THEMES = {
     "upload": "bench_upload",
     "unwind": "bench_unwind",
     "complete": "bench_complete",
+    "symbols": "bench_symbols",
     "unwind-build": "bench_unwind_build",
     "unwind-oracle": "bench_unwind_oracle",
     "page": "bench_page",
