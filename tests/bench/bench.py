@@ -25,6 +25,7 @@ THEMES = {
     "unwind": "bench_unwind",
     "complete": "bench_complete",
     "symbols": "bench_symbols",
+    "hostile": "bench_hostile",
     "unwind-build": "bench_unwind_build",
     "unwind-oracle": "bench_unwind_oracle",
     "page": "bench_page",
