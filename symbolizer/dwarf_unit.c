@@ -270,8 +270,10 @@ bool dwarf_unit_ref(const struct dwarf_unit *unit, const struct dwarf_value *val
 		*ret = (struct dwarf_ref) { .file = unit->file, .offset = value->u };
 		return true;
 	case DWARF_REF_ALT:
+		if (!unit->file->alt)
+			return false;
 		*ret = (struct dwarf_ref) { .file = unit->file->alt, .offset = value->u };
-		return unit->file->alt != NULL;
+		return true;
 	default:
 		return false;
 	}

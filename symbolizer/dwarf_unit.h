@@ -99,6 +99,7 @@ struct dwarf_ref {
 	struct dwarf_file *file;
 	uint64_t offset; /* in its .debug_info */
 };
+/* False, and *ret as it was: it refers to nothing, or to a file that was not given. */
 bool dwarf_unit_ref(const struct dwarf_unit *unit, const struct dwarf_value *value,
 		    struct dwarf_ref *ret);
 

@@ -77,6 +77,7 @@ for cc in gcc clang; do
 	objcopy --compress-debug-sections=zlib "$out/$cc-5" "$out/$cc-zlib"
 	objcopy --compress-debug-sections=zlib-gnu "$out/$cc-4" "$out/$cc-zlib-gnu"
 done
+cp "$here/../golden/dwarf/shared-a" "$out/gcc-shared"
 for file in "$out"/gcc-[2-5] "$out"/clang-[2-5] "$out"/*-64; do # those of whole programs
 	python3 "$here/make_dwarf_sections.py" "$file" "$here/corpus/fuzz_dwarf_sections/${file##*/}"
 done

@@ -23,5 +23,8 @@ cmp "$here/dwarf/shapes-gcc.txt" "$here/dwarf/shared-a.txt" || failed=1
 "$symbolizer" -e "$here/dwarf/split-gcc-5" --stats 1010 > /tmp/split.$$ 2>&1
 grep -q '^far_away$' /tmp/split.$$ && grep -q 'missing: --split .*split.dwo' /tmp/split.$$ ||
 	{ cat /tmp/split.$$; failed=1; }
+"$symbolizer" -e "$here/dwarf/shared-a" --stats 1000 1010 1020 1030 > /tmp/split.$$ 2>&1
+grep -q '/src/shapes.cc:' /tmp/split.$$ && grep -q 'missing: --alt shared.dwz' /tmp/split.$$ ||
+	{ cat /tmp/split.$$; failed=1; }
 rm -f /tmp/split.$$
 exit $failed
