@@ -11,6 +11,8 @@
 #define RATE_STEP 16u
 #define PAUSE_FIRST_NS (500 * NSEC_PER_MSEC)
 #define MEAN_FIRST_BYTES 8192
+#define PASSED_MAX_NS                                                                              \
+	(3600 * NSEC_PER_SEC) /* keeps the sums small; the buckets are full long before */
 
 void uploadpace_init(struct uploadpace *p, const struct uploadpace_config *config, uint64_t now_ns)
 {
@@ -47,11 +49,11 @@ static void fill(struct uploadpace *p, uint64_t now_ns)
 
 	passed -= passed % NSEC_PER_MSEC;
 	p->at_ns += passed;
-	passed = passed > 3600 * NSEC_PER_SEC ? 3600 * NSEC_PER_SEC : passed;
+	passed = MIN(passed, PASSED_MAX_NS);
 	p->mrequests += inflow(p, p->config.requests_per_s, passed);
 	p->mbytes += inflow(p, p->config.bytes_per_s, passed);
-	p->mrequests = p->mrequests > requests_max ? requests_max : p->mrequests;
-	p->mbytes = p->mbytes > bytes_max ? bytes_max : p->mbytes;
+	p->mrequests = MIN(p->mrequests, requests_max);
+	p->mbytes = MIN(p->mbytes, bytes_max);
 }
 
 /* How long until a bucket has so much more. */
@@ -71,7 +73,7 @@ uint64_t uploadpace_ready(struct uploadpace *p, uint64_t now_ns)
 		return p->not_before_ns;
 	wait = time_for(p, MILLI - p->mrequests, p->config.requests_per_s);
 	wait_bytes = time_for(p, 1 - p->mbytes, p->config.bytes_per_s);
-	wait = wait > wait_bytes ? wait : wait_bytes;
+	wait = MAX(wait, wait_bytes);
 	return wait ? now_ns + wait : 0;
 }
 
@@ -86,7 +88,7 @@ void uploadpace_succeeded(struct uploadpace *p)
 {
 	p->pause_ns = 0;
 	p->not_before_ns = 0;
-	p->rate = p->rate + RATE_STEP > UPLOADPACE_FULL ? UPLOADPACE_FULL : p->rate + RATE_STEP;
+	p->rate = MIN(p->rate + RATE_STEP, UPLOADPACE_FULL);
 }
 
 void uploadpace_failed(struct uploadpace *p, uint64_t now_ns, uint64_t at_least_ns)
@@ -94,7 +96,7 @@ void uploadpace_failed(struct uploadpace *p, uint64_t now_ns, uint64_t at_least_
 	uint64_t max = p->config.retry_max_ns;
 
 	p->pause_ns = p->pause_ns ? p->pause_ns * 2 : PAUSE_FIRST_NS;
-	p->pause_ns = p->pause_ns > max ? max : p->pause_ns;
+	p->pause_ns = MIN(p->pause_ns, max);
 	/* between half of it and all of it; what was asked for is the least, never the most */
 	p->not_before_ns =
 		now_ns + at_least_ns + p->pause_ns / 2 + uploadpace_random(p, p->pause_ns / 2 + 1);
@@ -102,7 +104,7 @@ void uploadpace_failed(struct uploadpace *p, uint64_t now_ns, uint64_t at_least_
 
 void uploadpace_slow_down(struct uploadpace *p)
 {
-	p->rate = p->rate / 2 < RATE_MIN ? RATE_MIN : p->rate / 2;
+	p->rate = MAX(p->rate / 2, RATE_MIN);
 }
 
 uint64_t uploadpace_old_ready(const struct uploadpace *p, uint64_t now_ns)
@@ -112,7 +114,7 @@ uint64_t uploadpace_old_ready(const struct uploadpace *p, uint64_t now_ns)
 
 void uploadpace_hold_old(struct uploadpace *p, uint64_t until_ns)
 {
-	p->next_old_ns = p->next_old_ns > until_ns ? p->next_old_ns : until_ns;
+	p->next_old_ns = MAX(p->next_old_ns, until_ns);
 }
 
 void uploadpace_old_begun(struct uploadpace *p, uint64_t now_ns, uint64_t duration_ns)
@@ -128,9 +130,9 @@ uint64_t uploadpace_drain_ns(const struct uploadpace *p, uint64_t rows, uint64_t
 	uint64_t by_requests = time_for(p, (int64_t)rows * MILLI, p->config.requests_per_s);
 	uint64_t by_bytes =
 		time_for(p, (int64_t)(rows * p->mean_bytes) * MILLI, p->config.bytes_per_s);
-	uint64_t most = by_windows > by_requests ? by_windows : by_requests;
+	uint64_t most = MAX(by_windows, by_requests);
 
-	return most > by_bytes ? most : by_bytes;
+	return MAX(most, by_bytes);
 }
 
 uint64_t uploadpace_offset(const char *node, uint64_t duration_ns)
