@@ -72,6 +72,7 @@ enum unwind_source {
 	UNWIND_SOURCE_EH_FRAME_HDR = 1,
 	UNWIND_SOURCE_EH_FRAME = 2, /* without a usable search table */
 	UNWIND_SOURCE_DEBUG_FRAME = 3,
+	UNWIND_SOURCE_GOPCLNTAB = 4,
 };
 
 enum unwind_form {

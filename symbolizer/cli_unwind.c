@@ -9,7 +9,7 @@
 #include <inttypes.h>
 
 static const char *const sources[] = { "nothing", ".eh_frame by its search table", ".eh_frame",
-				       ".debug_frame" };
+				       ".debug_frame", "Go's tables" };
 
 static void print_header(const struct unwind_header *h)
 {

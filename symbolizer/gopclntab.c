@@ -13,6 +13,8 @@
 
 #define PCDATA_INLINE_INDEX 2
 #define FUNCDATA_INLINE_TREE 3
+#define FLAG_TOP_FRAME 1
+#define FLAG_SP_WRITE 2
 #define NO_FUNCDATA 0xffffffffu
 #define PC_STEPS_MAX (1u << 20) /* of one function's value table; real ones have some thousand */
 #define NAME_MAX_BYTES 4096
@@ -37,7 +39,8 @@ struct gopclntab {
 /* One function's record. */
 struct function {
 	uint64_t entry;
-	uint32_t name, files, lines, unit, start_line;
+	uint32_t name, frames, files, lines, unit, start_line;
+	uint8_t flags; /* since Go 1.17 */
 	uint32_t nr_pcdata, nr_funcdata;
 	size_t pcdata, funcdata; /* offsets into functions */
 };
@@ -147,6 +150,7 @@ static void read_function(const struct gopclntab *t, uint64_t index, struct func
 	*ret = (struct function) {
 		.entry = entry_of(t, index),
 		.name = u32_at(f, at),
+		.frames = u32_at(f, at + 12),
 		.files = u32_at(f, at + 16),
 		.lines = u32_at(f, at + 20),
 		.nr_pcdata = u32_at(f, at + 24),
@@ -157,6 +161,7 @@ static void read_function(const struct gopclntab *t, uint64_t index, struct func
 		ret->start_line = u32_at(f, at);
 		at += 4;
 	}
+	ret->flags = (uint8_t)(u32_at(f, at) >> 8);
 	ret->nr_funcdata = u32_at(f, at) >> 24;
 	ret->pcdata = at + 4;
 	end = ret->pcdata + 4 * (size_t)MIN(ret->nr_pcdata, 64u);
@@ -198,6 +203,43 @@ static int32_t value_at(const struct gopclntab *t, uint32_t table, uint64_t entr
 			return (int32_t)value;
 	}
 	return -1;
+}
+
+/* The runs of a function's frame sizes. */
+static void each_frame_of(const struct gopclntab *t, const struct function *f, uint64_t end,
+			  gopclntab_frame_fn fn, void *userdata)
+{
+	struct gopclntab_frame frame = { .start = f->entry, .top = f->flags & FLAG_TOP_FRAME };
+	struct span s = cut(t->values, f->frames);
+	uint32_t difference, length, value = UINT32_MAX;
+
+	for (uint32_t i = 0; f->frames && i < PC_STEPS_MAX && frame.start < end; i++) {
+		if (!varint(&s, &difference) || (!difference && i) || !varint(&s, &length))
+			break;
+		value += (difference >> 1) ^ -(difference & 1);
+		frame.end = MIN(frame.start + (uint64_t)length * t->quantum, end);
+		frame.size = f->flags & FLAG_SP_WRITE ? -1 : MAX((int32_t)value, -1);
+		if (frame.end > frame.start)
+			fn(&frame, userdata);
+		frame.start = frame.end;
+	}
+}
+
+void gopclntab_each_frame(const struct gopclntab *t, uint64_t from, uint64_t to,
+			  gopclntab_frame_fn fn, void *userdata)
+{
+	uint64_t index = 0;
+
+	if (from > entry_of(t, 0) && !find_function(t, from, &index))
+		return;
+	for (; index < t->nr_functions && entry_of(t, index) < to; index++) {
+		uint64_t end = MIN(entry_of(t, index + 1), to);
+		struct function f;
+
+		read_function(t, index, &f);
+		if (f.entry >= from && end > f.entry)
+			each_frame_of(t, &f, end, fn, userdata);
+	}
 }
 
 static const char *file_at(const struct gopclntab *t, const struct function *f, uint64_t vaddr)

@@ -27,6 +27,18 @@ DEFINE_CLEANUP(struct gopclntab *, gopclntab_free)
  */
 int gopclntab_frames(const struct gopclntab *t, uint64_t vaddr, struct result *result);
 
+/* How far the stack pointer is from the frame's return address, for a range of code. */
+struct gopclntab_frame {
+	uint64_t start, end;
+	int32_t size; /* bytes between; -1: unknown, the function sets its stack pointer to what it likes */
+	bool top; /* the function has no caller: goexit, and what starts a thread */
+};
+typedef void (*gopclntab_frame_fn)(const struct gopclntab_frame *frame, void *userdata);
+
+/* Every range between two addresses, in order; what lies between functions is left out. */
+void gopclntab_each_frame(const struct gopclntab *t, uint64_t from, uint64_t to,
+			  gopclntab_frame_fn fn, void *userdata);
+
 /* Are there inline trees? Without them a stripped binary's inlined functions are missing from the answers. */
 bool gopclntab_has_inlines(const struct gopclntab *t);
 

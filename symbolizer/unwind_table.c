@@ -1,6 +1,7 @@
 /* Builds unwind tables. */
 #include "symbolizer/unwind_table.h"
 #include "symbolizer/elf_file.h"
+#include "symbolizer/unwind_go.h"
 #include "symbolizer/unwind_rows.h"
 #include "symbolizer/unwind_rules.h"
 #include "symbolizer/unwind_sections.h"
@@ -28,6 +29,7 @@ struct builder {
 	struct unwind_sections sections;
 	struct cfi_section debug_frame;
 	struct cfi_index main, debug; /* debug: what is asked where main says nothing */
+	struct gopclntab *go; /* what is asked before debug is; or NULL */
 	struct cached_cie cies[CIES_CACHED];
 	struct segment segments[SEGMENTS_MAX];
 	size_t nr_segments;
@@ -154,9 +156,23 @@ static void walk(struct builder *b, const struct cfi_index *index, uint64_t from
 		gap(b, at, to);
 }
 
+static void on_go_row(uint64_t address, uint64_t rule, void *userdata)
+{
+	add_rule(userdata, address, rule);
+}
+
 static void ask_debug(struct builder *b, uint64_t from, uint64_t to)
 {
 	walk(b, &b->debug, from, to, leave_gap);
+}
+
+/* Go's .debug_frame does not say where the frame pointer is, and not where stacks end: its own tables come first. */
+static void ask_others(struct builder *b, uint64_t from, uint64_t to)
+{
+	if (!b->go || !unwind_go_rows(b->go, b->machine, from, to, on_go_row, b))
+		ask_debug(b, from, to);
+	else if (!b->main.nr)
+		b->header.source = UNWIND_SOURCE_GOPCLNTAB;
 }
 
 static int by_offset(const void *a, const void *b)
@@ -189,8 +205,7 @@ static void walk_segments(struct builder *b)
 			continue;
 		b->bias = s->offset - s->vaddr;
 		within += fdes_within(&b->main, from - b->bias, to - b->bias);
-		walk(b, &b->main, from - b->bias, to - b->bias,
-		     b->debug.nr ? ask_debug : leave_gap);
+		walk(b, &b->main, from - b->bias, to - b->bias, ask_others);
 		unwind_rows_add(b->rows, (uint32_t)to, UNWIND_GAP);
 		done = to;
 	}
@@ -254,6 +269,8 @@ static int build(struct builder *b, Elf *elf, struct buf *out)
 		return r;
 	read_segments(b, elf);
 	r = index_sections(b, elf);
+	if (!r)
+		r = gopclntab_new(&b->go, elf, b->segments, b->nr_segments);
 	if (r)
 		return r;
 	walk_segments(b);
@@ -281,6 +298,7 @@ int unwind_table_build(Elf *elf, struct section debug_frame, struct buf *out)
 	r = build(b, elf, out);
 	cfi_index_deinit(&b->main);
 	cfi_index_deinit(&b->debug);
+	gopclntab_free(b->go);
 	unwind_rows_free(b->rows);
 	return r;
 }
