@@ -4,6 +4,7 @@
 #include "agent/base/err.h"
 #include "agent/base/sys.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -15,6 +16,7 @@
 /* First only the path: opening a device may already do something (a watchdog starts). */
 #define PATH_FLAGS (O_PATH | O_CLOEXEC)
 #define OPENER_PERF_MAP_MAX (256 << 20) /* OPENCLIENT_PERF_MAP_MAX */
+#define THREADS_MAX 64 /* of a process whose leader has ended: any that lives will do */
 #define OPEN_FLAGS (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
 
 /* Start of a process by /proc/PID/stat: field 22, in clock ticks since boot. */
@@ -57,22 +59,56 @@ static int check_process(int proc_fd, const struct openwire_request *request)
 		       : -ESRCH;
 }
 
-static int open_mapping(int proc_fd, const struct openwire_request *request)
+/* id: of a thread; the directories of those that are no leaders are there, though not listed. */
+static int open_mapping_of(int proc_fd, unsigned int id, const struct openwire_request *request)
 {
 	char path[96];
 	int fd;
 
-	snprintf(path, sizeof(path), "%u/map_files/%" PRIx64 "-%" PRIx64, request->tgid,
-		 request->start, request->end);
+	snprintf(path, sizeof(path), "%u/map_files/%" PRIx64 "-%" PRIx64, id, request->start,
+		 request->end);
 	fd = openat(proc_fd, path, PATH_FLAGS);
 	if (fd >= 0)
 		return fd;
 	/* It may have been split or merged since, or we lack a capability; the executable itself is the likeliest file. */
 	if (errno != ENOENT && errno != EPERM && errno != EACCES)
 		return err_last();
-	snprintf(path, sizeof(path), "%u/exe", request->tgid);
+	snprintf(path, sizeof(path), "%u/exe", id);
 	fd = openat(proc_fd, path, PATH_FLAGS);
 	return fd < 0 ? err_last() : fd;
+}
+
+/* A leader that has ended has no mappings any more, but its threads that go on do. */
+static int open_mapping_of_thread(int proc_fd, const struct openwire_request *request)
+{
+	_cleanup_(closedirp) DIR *tasks = NULL;
+	struct dirent *task;
+	char path[32];
+	int fd, r = -ENOENT;
+
+	snprintf(path, sizeof(path), "%u/task", request->tgid);
+	fd = openat(proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return err_last();
+	tasks = fdopendir(fd);
+	if (!tasks) {
+		close(fd);
+		return -ENOMEM;
+	}
+	for (unsigned int i = 0; r < 0 && i < THREADS_MAX && (task = readdir(tasks)); i++) {
+		uint64_t id;
+
+		if (!sys_parse_u64(task->d_name, 10, 1, INT32_MAX, &id) && id != request->tgid)
+			r = open_mapping_of(proc_fd, (unsigned int)id, request);
+	}
+	return r;
+}
+
+static int open_mapping(int proc_fd, const struct openwire_request *request)
+{
+	int r = open_mapping_of(proc_fd, request->tgid, request);
+
+	return r == -ENOENT || r == -ESRCH ? open_mapping_of_thread(proc_fd, request) : r;
 }
 
 static int open_in_root(int proc_fd, uint32_t tgid, const char *wanted, uint64_t resolve)
