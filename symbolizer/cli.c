@@ -11,6 +11,7 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define EXIT_USAGE 2
 #define SUPPLEMENTS_MAX 1024
@@ -276,12 +277,24 @@ static void opened_deinit(struct opened *o)
 }
 DEFINE_CLEANUP_EMBEDDED(struct opened, opened_deinit)
 
+/* A descriptor, or -errno: -EINVAL for what is no regular file, and might never let itself be read to an end. */
+static int open_regular(const char *path)
+{
+	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_last();
+	return S_ISREG(st.st_mode) ? TAKE_FD(fd) : -EINVAL;
+}
+
 static int open_path(const char *path, int *ret)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open_regular(path);
 
 	if (fd < 0) {
-		log_error("cannot open %s: %s", path, err_str(err_last()));
+		log_error("cannot open %s: %s", path,
+			  fd == -EINVAL ? "not a regular file" : err_str(fd));
 		return -1;
 	}
 	*ret = fd;
@@ -315,7 +328,7 @@ static void look_for_debug_file(const struct cli *cli, struct opened *o)
 	symbolizer_file_identity(o->file, &identity);
 	nr = identity.has_dwarf ? 0 : debug_paths(&identity, real ? real : "", paths);
 	for (size_t i = 0; i < nr && o->debug_fd < 0; i++) {
-		_cleanup_(closep) int fd = open(paths[i], O_RDONLY | O_CLOEXEC);
+		_cleanup_(closep) int fd = open_regular(paths[i]);
 
 		if (fd >= 0 &&
 		    !symbolizer_file_set_supplement(o->file, SYMBOLIZER_SUPPLEMENT_DEBUG, fd, NULL))

@@ -69,4 +69,13 @@ for name in $names; do
 	*) grep -q 'spin.c:[0-9]' "$work/s.log" || fail "$name: no line: $(cat "$work/s.log")" ;;
 	esac
 done
+# What is no file to read is said, and waits for nobody.
+mkfifo "$work/fifo"
+for odd in "$work/fifo" /dev/null "$work" "$work/none" "$source"; do
+	if timeout 10 "$build/fleetprof-symbolizer" -e "$odd" 0 >"$work/s.log" 2>&1; then
+		fail "$odd is taken for a program"
+	else
+		[ $? = 1 ] || fail "$odd: $(cat "$work/s.log")"
+	fi
+done
 echo "$expected layouts: $names"
