@@ -89,5 +89,6 @@ for table in ("tcp", "tcp6", "udp", "udp6", "raw", "raw6", "packet"):
     with open(f"/proc/net/{table}") as lines:
         for line in lines:
             assert not inodes & set(line.split()), f"a socket of {table}: {line}"
+END
 wait "$session" || fail "the recording ended with $?"
 balanced
