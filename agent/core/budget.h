@@ -29,7 +29,7 @@ struct budget {
 	uint64_t symbolizer_child; /* the most that one may take */
 	unsigned int nr_children; /* that may live at a time */
 	uint64_t ring; /* a power of two */
-	uint64_t kernel_tables; /* files, cgroups, hot stacks, scratch */
+	uint64_t kernel_tables; /* files, cgroups, scratch */
 	uint64_t windows; /* two at most are alive: all of both */
 	uint64_t symbols; /* the core's cache of names */
 	uint64_t exporter; /* store's page cache, uploads, local page */

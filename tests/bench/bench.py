@@ -21,6 +21,7 @@ THEMES = {
     "memory": "bench_memory",
     "start": "bench_start",
     "size": "bench_size",
+    "agent": "bench_agent",
     "upload": "bench_upload",
     "unwind": "bench_unwind",
     "complete": "bench_complete",

@@ -94,6 +94,7 @@ static void test_everything(void)
 				   "  max_age: 1d12h\n"
 				   "  max_share: 7 %\n"
 				   "web:\n"
+				   "  enabled: false\n"
 				   "  listen: '[::1]:0'\n"
 				   "upload:\n"
 				   "  - url: https://a.example\n"
@@ -112,6 +113,7 @@ static void test_everything(void)
 	CHECK_INT(apply(c, text, &e), 0);
 	CHECK_INT(c->rate, 97);
 	CHECK_INT(c->window_ns, 120 * NSEC_PER_SEC);
+	CHECK(!c->web.enabled);
 	CHECK_INT(c->memory.limit, 64 << 20);
 	CHECK_STR(c->kill_switch, "");
 	CHECK_INT(c->filter.cgroups.nr, 2);
