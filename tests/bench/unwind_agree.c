@@ -251,7 +251,7 @@ static Dwfl *open_dwfl(pid_t pid)
 /* ---- the comparison ---- */
 
 static struct {
-	size_t all, equal, ours_cut, theirs_cut, copy_cut, differ, complete;
+	size_t all, equal, ours_cut, theirs_cut, both_cut, copy_cut, differ, complete;
 	size_t ends[END_NR];
 } found;
 
@@ -288,8 +288,9 @@ static void compare(Dwfl *dwfl)
 	uint64_t ours[FRAMES_MAX];
 	enum end_reason end;
 	size_t n = walk_ours(ours, &end), common;
+	bool failed;
 
-	dwfl_getthread_frames(dwfl, (pid_t)current.tid, on_frame, &theirs);
+	failed = dwfl_getthread_frames(dwfl, (pid_t)current.tid, on_frame, &theirs) != 0;
 	common = n < theirs.n ? n : theirs.n;
 	found.all++;
 	found.ends[end]++;
@@ -301,6 +302,8 @@ static void compare(Dwfl *dwfl)
 		found.equal++;
 	} else if (end == END_READ_FAULT && current.stack_size >= STACK_BYTES - 8) {
 		found.copy_cut++; /* the stack is larger than its copy */
+	} else if (failed && end != END_ROOT) {
+		found.both_cut++; /* generated code, or a wrong description: neither comes to the root */
 	} else if (n < theirs.n) {
 		found.ours_cut++;
 		show("ours is shorter", ours, n, theirs.pcs, theirs.n, end);
@@ -412,9 +415,9 @@ int main(int argc, char **argv)
 		idle = found.all == before ? idle + 1 : 0;
 		before = found.all;
 	}
-	printf("all %zu equal %zu differ %zu ours_shorter %zu theirs_shorter %zu larger_than_copy %zu complete %zu\n",
+	printf("all %zu equal %zu differ %zu ours_shorter %zu theirs_shorter %zu neither_complete %zu larger_than_copy %zu complete %zu\n",
 	       found.all, found.equal, found.differ, found.ours_cut, found.theirs_cut,
-	       found.copy_cut, found.complete);
+	       found.both_cut, found.copy_cut, found.complete);
 	for (size_t i = 0; i < END_NR; i++)
 		if (found.ends[i])
 			printf("end %zu %zu\n", i, found.ends[i]);
