@@ -20,7 +20,8 @@ const char *record_options_help(void)
 	       "\n"
 	       "  -F, --rate HZ          samples per second and CPU (default 99)\n"
 	       "  -d, --duration SECONDS how long (default 10, or until COMMAND ends; 0: until Ctrl-C)\n"
-	       "  -o, --output FILE      .html (flame graph), .pb.gz (pprof) or .folded; may be repeated\n"
+	       "  -o, --output FILE      .html (flame graph), .pb.gz (pprof), .folded or\n"
+	       "                         .speedscope.json; may be repeated\n"
 	       "                         (default fleetprof-DATE-TIME.html)\n"
 	       "  -v, --verbose          say more on the way\n"
 	       "  -h, --help             this text\n"
@@ -102,9 +103,13 @@ static int add_output(struct record_options *o, const char *path, struct err *er
 		output->format = RECORD_PPROF;
 	else if (ends_with(path, ".folded"))
 		output->format = RECORD_FOLDED;
+	else if (ends_with(path, ".speedscope.json"))
+		output->format = RECORD_SPEEDSCOPE;
 	else
-		return err_set(err, -EINVAL,
-			       "--output %s: the name must end in .html, .pb.gz or .folded", path);
+		return err_set(
+			err, -EINVAL,
+			"--output %s: the name must end in .html, .pb.gz, .folded or .speedscope.json",
+			path);
 	for (size_t i = 0; i < o->nr_outputs; i++) {
 		if (!strcmp(o->outputs[i].path, path))
 			return err_set(err, -EINVAL, "--output %s: named twice", path);

@@ -11,6 +11,7 @@
 #include "agent/core/table.h"
 #include "proto/folded.h"
 #include "proto/pprof.h"
+#include "proto/speedscope.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -121,6 +122,8 @@ static int encode(const struct profile *profile, const struct record_output *out
 		return pprof_write(profile, PROFILE_ALL_OWNERS, out);
 	case RECORD_FOLDED:
 		return folded_write(profile, PROFILE_ALL_OWNERS, out);
+	case RECORD_SPEEDSCOPE:
+		return speedscope_write(profile, "fleetprof record", out);
 	}
 	return -EINVAL;
 }
