@@ -25,6 +25,7 @@ struct flamegraph *flamegraph_free(struct flamegraph *g)
 		free(g->sides[i].path);
 	}
 	free(g->string_of);
+	flame_folding_free(g->folding);
 	free(g);
 	return NULL;
 }

@@ -220,21 +220,61 @@ static int forget_unused(struct flamegraph *g)
 	return 0;
 }
 
-int flame_fold(struct flamegraph *g)
+struct flame_folding {
+	struct total *totals;
+	uint32_t most; /* nodes that stay, before their "[other]" children */
+	enum { FOLD_DECIDE, FOLD_NODES, FOLD_FORGET } next;
+};
+
+struct flame_folding *flame_folding_free(struct flame_folding *f)
 {
-	_cleanup_(freep) struct total *totals = NULL;
-	uint32_t most = g->config.max_nodes, left;
+	if (!f)
+		return NULL;
+	free(f->totals);
+	free(f);
+	return NULL;
+}
+
+static int begin(struct flamegraph *g)
+{
+	struct flame_folding *f = g->folding = calloc(1, sizeof(*f));
+
+	if (!f)
+		return -ENOMEM;
+	f->most = g->config.max_nodes;
+	f->totals = add_up(g);
+	return f->totals ? 0 : -ENOMEM;
+}
+
+/* Tries a few less; each node that stays may get an "[other]", so half of them are few enough for sure. */
+static int decide(struct flamegraph *g, struct flame_folding *f)
+{
+	uint32_t left;
 	int r;
 
-	if (!g->config.max_nodes || g->nr_nodes <= g->config.max_nodes)
+	f->most -= f->most / 8 + 1;
+	r = count_left(g, f->totals, find_cut(g, f->totals, f->most), &left);
+	if (r == 0 && (left <= g->config.max_nodes || f->most <= g->config.max_nodes / 2))
+		f->next = FOLD_NODES;
+	return r;
+}
+
+int flame_fold(struct flamegraph *g)
+{
+	struct flame_folding *f = g->folding;
+	int r;
+
+	if (!g->config.max_nodes || (!f && g->nr_nodes <= g->config.max_nodes))
 		return 0;
-	totals = add_up(g);
-	if (!totals)
-		return -ENOMEM;
-	do { /* each node that stays may get an "[other]", so half of them are few enough for sure */
-		most -= most / 8 + 1;
-		r = count_left(g, totals, find_cut(g, totals, most), &left);
-	} while (!r && left > g->config.max_nodes && most > g->config.max_nodes / 2);
-	r = r ?: fold_nodes(g, totals, find_cut(g, totals, most));
-	return r ?: forget_unused(g);
+	if (!f) {
+		r = begin(g);
+	} else if (f->next == FOLD_DECIDE) {
+		r = decide(g, f);
+	} else if (f->next == FOLD_NODES) {
+		r = fold_nodes(g, f->totals, find_cut(g, f->totals, f->most));
+		f->next = FOLD_FORGET;
+	} else {
+		return forget_unused(g);
+	}
+	return r < 0 ? r : 1;
 }

@@ -54,6 +54,7 @@ struct flamegraph {
 	struct flame_node *nodes;
 	uint32_t nr_frames, nr_nodes, frames_size, nodes_size;
 	uint32_t folded;
+	struct flame_folding *folding; /* under way, or NULL */
 
 	enum flame_phase phase;
 	size_t column, next; /* of the part that is being written */
@@ -68,8 +69,12 @@ int flame_add_string(struct flamegraph *g, const char *s, uint32_t *ret);
 /* Makes room for one more entry. */
 int flame_grow(void *array_of_pointer, uint32_t nr, uint32_t *size, size_t element);
 
-/* Folds what is too small for max_nodes, and forgets frames and strings that nothing names any more. */
+/*
+ * Folds what is too small for max_nodes, and forgets frames and strings that nothing names any more, a pass over the tree
+ * at a time. 1: there is more, 0: done, or an error.
+ */
 int flame_fold(struct flamegraph *g);
+struct flame_folding *flame_folding_free(struct flame_folding *f);
 
 /* The next part of the output, of about nr entries: 1: there is more, 0: done, or an error. */
 int flame_write(struct flamegraph *g, size_t nr, struct buf *out);
