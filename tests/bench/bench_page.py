@@ -36,7 +36,8 @@ def answers(bench, store):
         longest = float(re.search(r"^fleetprof_web_step_seconds_max (\S+)", metrics, re.M)[1])
         bench.row("longest that a question held the exporter's loop", f"{1000 * longest:.1f} ms")
         with open(f"/proc/{exporter.process.pid}/status") as status:
-            bench.row("the exporter's peak memory", f"{int(re.search(r'VmHWM:.*?(\d+)', status.read())[1]) / 1024:.0f} MB")
+            peak = int(re.search(r"VmHWM:.*?(\d+)", status.read())[1])
+        bench.row("the exporter's peak memory", f"{peak / 1024:.0f} MB")
 
 
 def browser(bench, store):

@@ -55,7 +55,9 @@ class Exporter:
 
         def give_socket():
             os.dup2(theirs.fileno(), 3)
-        self.process = subprocess.Popen(command, preexec_fn=give_socket, close_fds=False, stderr=stderr)
+        # built with AddressSanitizer it would look for leaks at its end by ptrace, which its sandbox refuses
+        self.process = subprocess.Popen(command, preexec_fn=give_socket, close_fds=False, stderr=stderr,
+                                        env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})
         theirs.close()
         self.socket.settimeout(20)
         self.send(number(MAGIC) + number(HELLO) + text(self.version) + text(token))

@@ -257,7 +257,7 @@ class AgentPage {
 		this.question('owners', async (signal) => {
 			const answer = await askJson('owners', { from: start, to: end, points: 36 }, signal);
 
-			this.list.show(answer.owners, answer.covered_ms * 1e6, this.state.owner);
+			this.list.show(answer, this.state.owner);
 			this.host.textContent = shown(answer.host);
 			this.tellCoverage(answer);
 			this.fillCompare();

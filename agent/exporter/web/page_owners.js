@@ -71,11 +71,18 @@ class OwnerList {
 		this.fill();
 	}
 
-	/* owners: the API's; covered: ns that the windows cover. */
-	show(owners, covered, chosen) {
-		this.owners = owners.map((owner) => ({ ...owner, label: labelOf(owner), detail: detailOf(owner),
+	/*
+	 * answer: the API's. A bucket of the small line that windows cover in part only is shown as if they did wholly, or not
+	 * at all if it is a small part.
+	 */
+	show(answer, chosen) {
+		const { owners, bucket_ms: step, buckets_from_ms: begin } = answer;
+		const covered = (i) => (Math.min(begin + (i + 1) * step, answer.end_ms) - Math.max(begin + i * step, answer.start_ms)) / step;
+		const line = (values) => values.map((v, i) => v / covered(i)).filter((v, i) => covered(i) > 0.3);
+
+		this.owners = owners.map((owner) => ({ ...owner, label: labelOf(owner), detail: detailOf(owner), spark: line(owner.spark),
 			text: [owner.name, owner.image, owner.cgroup, owner.runtime, ...owner.labels.flat()].join('\n').toLowerCase() }));
-		this.covered = covered;
+		this.covered = answer.covered_ms * 1e6;
 		this.whole = owners.reduce((sum, owner) => sum + owner.cpu_ns, 0);
 		this.chosen = chosen;
 		this.fill();
@@ -138,12 +145,12 @@ class OwnerList {
 	row(owner) {
 		const pick = element('button', { type: 'button', class: 'pick', 'data-pick': owner.id },
 			element('bdi', { class: 'owner-name' }, owner.label));
-		const detail = element('bdi', { class: 'soft owner-detail' }, owner.detail);
-		const throttled = owner.throttled_ns ? element('span', { class: 'badge', title: `throttled ${owner.nr_throttled} times` },
-			`throttled ${duration(owner.throttled_ns)}`) : '';
+		const detail = owner.throttled_ns ?
+			element('span', { class: 'badge', title: `throttled ${owner.nr_throttled} times` }, `throttled ${duration(owner.throttled_ns)}`) :
+			element('bdi', { class: 'soft' }, owner.detail);
 		const row = element('tr', { 'data-owner': owner.id, title: [owner.label, owner.image, owner.cgroup].filter(Boolean).map(shown).join('\n'),
 			onclick: () => this.onChoose(owner.id) },
-		element('td', { class: 'owner-cell' }, pick, element('div', {}, detail, ' ', throttled)),
+		element('td', { class: 'owner-cell' }, pick, element('div', {}, detail)),
 		element('td', {}, sparkline(owner.spark)),
 		element('td', { class: 'number' }, this.covered ? (owner.cpu_ns / this.covered).toFixed(2) : '–',
 			element('div', { class: 'soft' }, 'cores')),
