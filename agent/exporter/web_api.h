@@ -11,7 +11,7 @@
  * token), 403 (Host or Origin is not ours), 404, 405, 413 (more than can be merged), 429 (too many questions under
  * way) and 500 (the store).
  *
- *   /api/v1/status                          {"version", "host", "now_ms", "store": {…}, "upload": […]}
+ *   /api/v1/status                          {"version", "now_ms", "store": {…}, "upload": [{…}, …]}
  *   /api/v1/owners?from&to[&points]         COVERAGE, "bucket_ms", "buckets_from_ms",
  *                                           "owners": [{OWNER, SUMS, "spark": [ns by bucket]}, …] by CPU
  *   /api/v1/series?from&to[&owner][&points] COVERAGE, "bucket_ms", "buckets_from_ms", and by bucket: "cpu_ns", "usage_ns",

@@ -248,7 +248,6 @@ struct series {
 	struct buckets buckets;
 	uint64_t *cpu, *usage, *usage_of, *nr_throttled, *throttled, *covered, *lost;
 	uint64_t *values; /* the memory of all of them */
-	struct sums sums;
 	uint32_t seconds[WINWIRE_MAX_SECONDS];
 };
 
@@ -287,7 +286,6 @@ static int series_on_point(const struct store_point *p, void *userdata)
 	const struct buckets *b = &s->buckets;
 	uint64_t end = p->start_ns + p->duration_ns;
 
-	add_point(&s->sums, p);
 	spread_seconds(b, s->cpu, p, s->seconds);
 	if (p->usage_ns != WINWIRE_UNKNOWN) {
 		spread(b, s->usage, p->start_ns, end, p->usage_ns);

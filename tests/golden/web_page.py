@@ -108,6 +108,7 @@ def test_first_look(browser, exporter):
     check("runs" not in page.inner_text("#losses"), "what is no loss is not")
     check(page.inner_text("#coverage")[:10] in ("59 windows", "60 windows"), page.inner_text("#coverage"))
     equal(page.inner_text(".owner-rows tr:nth-child(2) .owner-name"), "monolith", "the heaviest first")
+    check("stored, back to" in page.inner_text("#storage"), "how much is stored, and how far back")
     equal(page.evaluate("document.querySelectorAll('script').length"), 1, "scripts")
     equal(page.evaluate("document.querySelectorAll('img, iframe, object, embed').length"), 0, "foreign elements")
     equal(page.title(), "fleetprof", "the title, whatever owners are called")

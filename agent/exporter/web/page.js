@@ -262,6 +262,7 @@ class AgentPage {
 			this.tellCoverage(answer);
 			this.fillCompare();
 		});
+		this.question('status', async (signal) => this.tellStorage(await askJson('status', {}, signal)));
 		if (!quiet || (!this.state.selection && (this.flameTook || 0) < 3000))
 			this.askFlame(start, end, quiet);
 	}
@@ -326,6 +327,18 @@ class AgentPage {
 		this.windows = answer.windows ? `${answer.windows} windows, ${rangeText(answer.start_ms, answer.end_ms)}, ` +
 			`${answer.rate_hz} Hz on ${answer.cpus} CPUs` : 'no windows';
 		this.label();
+	}
+
+	tellStorage({ store, upload }) {
+		const size = (bytes) => bytes < 1048576 ? `${Math.ceil(bytes / 1024)} KiB` : bytes < 1073741824 ? `${Math.round(bytes / 1048576)} MiB` :
+			`${(bytes / 1073741824).toFixed(1)} GiB`;
+		const lines = [`${size(store.bytes)} of ${size(store.limit)} stored` +
+			(store.oldest_ms ? `, back to ${clockText(store.oldest_ms, true)}` : '')];
+
+		for (const backend of upload)
+			lines.push(`${shown(backend.name)}: ${backend.failing ? 'failing, ' : ''}${backend.waiting.toLocaleString('en')} profiles wait`);
+		this.list.foot.replaceChildren(...lines.map((line) => element('div', {}, line)));
+		this.list.foot.classList.toggle('warn', upload.some((backend) => backend.failing));
 	}
 
 	/* -- words -- */

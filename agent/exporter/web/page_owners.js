@@ -57,12 +57,13 @@ class OwnerList {
 		this.body = element('tbody');
 		this.heads = Object.entries(OWNER_ORDERS).map(([id, order]) => element('button', { type: 'button', 'data-order': id,
 			onclick: () => this.sortBy(id) }, order.title));
+		this.foot = element('div', { id: 'storage', class: 'soft' });
 		this.count = element('span', { class: 'soft', id: 'owner-count', 'aria-live': 'polite' });
 		this.element = element('aside', { id: 'owners', 'aria-label': 'owners' },
 			element('div', { class: 'owner-tools' }, this.searchBox,
 				element('div', { class: 'orders', role: 'group', 'aria-label': 'sort by' }, ...this.heads, this.count)),
 			element('div', { class: 'owner-rows', onkeydown: (event) => this.key(event) },
-				element('table', { 'aria-label': 'owners by CPU' }, this.body)));
+				element('table', { 'aria-label': 'owners by CPU' }, this.body)), this.foot);
 	}
 
 	sortBy(order) {
