@@ -3,7 +3,6 @@ import gzip
 import http.client
 import json
 import os
-import re
 import shutil
 import socket
 import subprocess
@@ -12,6 +11,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from exporter import TOKEN, WATCH, Exporter
+from prometheus import families
 
 BUILD, FOLDER = sys.argv[1:3]
 NOW = int(time.time() * 1000)
@@ -129,6 +129,7 @@ def test_page(client):
 def test_answers(client):
     status = client.json("status")
     equal(status["store"]["windows"], 198, "windows")
+    equal([u["name"] for u in status["upload"]], ["back\\end"], "its back end")
     owners = client.json(f"owners?{DAY}&points=48")
     equal(len(owners["owners"]), 50, "owners")
     equal(owners["windows"], 198, "windows of a day")
@@ -191,37 +192,6 @@ def test_downloads(client):
     check("cpu/nanoseconds" in done.stdout, "its sample types")
 
 
-METRIC = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(\{(?:[a-zA-Z_]\w*="(?:[^"\\\n]|\\[\\"n])*",?)*\})? '
-                    r'(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?|[+-]?Inf|NaN)$')
-
-
-def families(body):
-    """A strict reader of the text format 0.0.4: {family: (type, [(sample, labels, value)])}."""
-    found, name = {}, None
-    check(body.endswith("\n"), "the last line ends")
-    for line in body.splitlines():
-        if line.startswith("# HELP "):
-            name, words = line[7:].split(" ", 1)
-            check(name not in found and words, f"one help for {name}")
-            found[name] = [None, []]
-        elif line.startswith("# TYPE "):
-            check(line.split()[2] == name and found[name][0] is None, f"TYPE behind HELP: {line}")
-            found[name][0] = line.split()[3]
-            check(found[name][0] in ("counter", "gauge", "summary", "histogram"), line)
-        else:
-            match = METRIC.match(line)
-            check(match, f"not a sample: {line}")
-            kind = found[name][0]
-            check(match[1] in ((name,) if kind in ("counter", "gauge") else (name, name + "_sum", name + "_count", name + "_bucket")),
-                  f"{match[1]} stands under {name}")
-            check(kind != "counter" or name.endswith("_total"), f"a counter's name: {name}")
-            check(not re.search(r"_(ms|ns|kb|mb|milliseconds)(_|$)", name), f"a base unit: {name}")
-            found[name][1].append((match[1], match[2], float(match[3])))
-    keys = [(s, l) for _, samples in found.values() for s, l, _ in samples]
-    equal(len(keys), len(set(keys)), "no sample stands twice")
-    return found
-
-
 def test_metrics(exporter, client, metrics_port):
     exporter.send_metrics("# HELP fleetprof_runs_total Runs.\n# TYPE fleetprof_runs_total counter\nfleetprof_runs_total 7\n")
     time.sleep(0.2)
@@ -229,6 +199,7 @@ def test_metrics(exporter, client, metrics_port):
     equal((status, headers["Content-Type"]), (200, "text/plain; version=0.0.4; charset=utf-8"), "metrics")
     found = families(body.decode())
     equal(found["fleetprof_runs_total"][1], [("fleetprof_runs_total", None, 7.0)], "the agent's own")
+    check(any("back\\\\end" in labels for _, labels, _ in found["fleetprof_upload_waiting_rows"][1]), "the back end's queue")
     equal(found["fleetprof_store_windows"][1][0][2], 198.0, "the store's")
     if shutil.which("promtool"):
         done = subprocess.run(["promtool", "check", "metrics"], input=body.decode(), capture_output=True, text=True)
@@ -319,7 +290,8 @@ def test_no_token_no_page(folder):
 
 with socket.create_server(("127.0.0.1", 0)) as free:
     METRICS_PORT = free.getsockname()[1]
-with Exporter(BUILD, f"{FOLDER}/store", "--metrics-listen", f"127.0.0.1:{METRICS_PORT}") as running:
+with Exporter(BUILD, f"{FOLDER}/store", "--metrics-listen", f"127.0.0.1:{METRICS_PORT}",
+              "--upload", "type=pyroscope,url=http://127.0.0.1:1,name=back\\end") as running:
     asking = Client(running)
     test_page(asking)
     test_who_may_ask(running, asking)

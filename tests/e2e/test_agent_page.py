@@ -1,0 +1,100 @@
+#!/usr/bin/env python3
+"""The agent's page as it is installed: real windows, real names, the token, metrics, and an exporter that is killed."""
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "golden"))
+from agent import TREE, Agent, check
+from prometheus import families
+
+
+def address(agent):
+    """(http://ADDRESS, token) as the agent keeps it for its user."""
+    with open(f"{agent.folder}/state/url") as file:
+        url, token = file.read().strip().split("/#")
+    return url, token
+
+
+def get(agent, path, token=None):
+    url, right = address(agent)
+    request = urllib.request.Request(url + path, headers={"Authorization": "Bearer " + (token or right)})
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+
+
+def ask(agent, what, **parameters):
+    now = int(time.time() * 1000)
+    query = "&".join(f"{k}={v}" for k, v in {"from": now - 60_000, "to": now + 5_000, **parameters}.items())
+    status, body = get(agent, f"/api/v1/{what}?{query}")
+    check(status == 200, f"{what}: {status} {body[:200]}")
+    return json.loads(body)
+
+
+def check_profile(agent):
+    owners = ask(agent, "owners")
+    check(owners["rate_hz"] == 97 and owners["cpus"] == os.cpu_count(), f"the rate, and {owners['cpus']} CPUs")
+    check({"expected", "runs", "sampled"} <= {name for name, _ in owners["losses"]}, "the loss equation's terms")
+    flame = ask(agent, "flame")["flame"]
+    names = [flame["strings"][i] for i in flame["frames"]["name"]]
+    hot = [i for i, frame in enumerate(flame["nodes"]["frame"]) if names[frame] == "page_loop"]
+    check(sum(flame["nodes"]["ns"][i] for i in hot) > 0.5e9, "the busy function, by its name")
+    series = ask(agent, "series", points=60)
+    check(abs(sum(series["cpu_ns"]) / sum(o["cpu_ns"] for o in owners["owners"]) - 1) < 0.5, "the series is of the same time")
+    check(ask(agent, "series", points=100)["bucket_ms"] == 1000, "a bucket for each second")
+
+
+def check_health(agent):
+    agent.wait_for(lambda: b"fleetprof_samples_total" in get(agent, "/metrics")[1], "the core tells no metrics") # every 10 s
+    found = families(get(agent, "/metrics")[1].decode())
+    for name in ("fleetprof_samples_total", "fleetprof_windows_total", "fleetprof_process_cpu_seconds_total", "fleetprof_store_bytes"):
+        check(found[name][1], f"{name} is missing in /metrics")
+    check(get(agent, "/healthz")[0] == 200 and get(agent, "/readyz") == (200, b"ok\n"), "it is alive, and ready")
+    check(get(agent, "/api/v1/status", token="0" * 32)[0] == 401, "another token")
+
+
+def check_killed(agent):
+    """The page comes back under the same token, wherever it listens then."""
+    before = address(agent)
+    pid = agent.processes()["exporter"][0]
+    os.kill(pid, signal.SIGKILL)
+
+    def back():
+        try:
+            return pid not in agent.processes().get("exporter", [pid]) and get(agent, "/api/v1/status")[0] == 200
+        except (OSError, ValueError):
+            return False
+    agent.wait_for(back, "the page does not come back")
+    check(address(agent)[1] == before[1], "the token stays")
+
+
+def main():
+    agent = Agent("--window", "2s", "--watch-window", "1s", "--rate", "97")
+    program = f"{agent.folder}/spin"
+    subprocess.run(["gcc", "-O1", "-g", "-fno-omit-frame-pointer", "-DLOOP=page_loop", "-o", program, f"{TREE}/tests/fixtures/spin.c"],
+                   check=True)
+    load = subprocess.Popen([program])
+    try:
+        agent.start()
+        agent.wait_for(lambda: get(agent, "/readyz")[0] == 200, "no window comes")
+        time.sleep(4)
+        check_profile(agent)
+        check_health(agent)
+        check_killed(agent)
+        check(agent.stop() == 0, "it ends with an error")
+    finally:
+        load.kill()
+        load.wait()
+    agent.remove()
+
+
+main()
