@@ -1,8 +1,10 @@
 /*
  * Between core and symbolizer, version 1; the supervisor passes the same messages on to its children.
  *
- * A request carries the file's descriptor, and that of its separate debug file if there is one. An answer's payload comes in a sealed memfd of header.size bytes, if the
- * status is SYMWIRE_OK; otherwise there is none. The core treats an answer as hostile: symbolizer/codec.h checks it.
+ * A request carries the file's descriptor, and that of its separate debug file if there is one. An answer's payload comes
+ * in a sealed memfd of header.size bytes, if the status is SYMWIRE_OK; otherwise there is none. An answer of frames may
+ * hold those of the first addresses only, at least one: the core asks again for the rest, so that no file keeps others
+ * waiting. The core treats an answer as hostile: symbolizer/codec.h checks it.
  */
 #ifndef FLEETPROF_PROTO_SYMWIRE_H
 #define FLEETPROF_PROTO_SYMWIRE_H

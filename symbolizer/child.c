@@ -1,5 +1,6 @@
 /* The sandboxed child. */
 #include "symbolizer/child.h"
+#include "agent/base/clock.h"
 #include "agent/base/fdpass.h"
 #include "agent/base/sys.h"
 #include "proto/symwire.h"
@@ -10,6 +11,10 @@
 #include <errno.h>
 
 #define EXIT_NO_MEMORY 3
+#define BATCH_FIRST 1024
+#define BATCH_MIN 16
+#define BATCH_LONG_NS (400 * NSEC_PER_MSEC)
+#define BATCH_SHORT_NS (50 * NSEC_PER_MSEC)
 
 /* Of what the child may take: the rest is for answers under way, and for the libraries. */
 static size_t memory_of_file(const struct sandbox *sandbox)
@@ -19,6 +24,7 @@ static size_t memory_of_file(const struct sandbox *sandbox)
 
 struct child {
 	size_t memory;
+	size_t batch; /* addresses that are answered at once */
 	int socket, file_fd, debug_fd;
 	struct symbolizer_file *file;
 };
@@ -57,14 +63,26 @@ static int answer_identity(struct child *c, struct buf *out)
 	return buf_add(out, &identity, sizeof(identity));
 }
 
+/* So many that an answer takes a fraction of a second: others wait for this child's place, and deadlines are seconds. */
+static void adapt_batch(struct child *c, uint64_t took_ns)
+{
+	if (took_ns > BATCH_LONG_NS)
+		c->batch = MAX(c->batch / 4, (size_t)BATCH_MIN);
+	else if (took_ns < BATCH_SHORT_NS)
+		c->batch = MIN(c->batch * 4, (size_t)SYMWIRE_ADDRESSES_MAX);
+}
+
 static int answer_frames(struct child *c, const uint64_t *offsets, size_t nr, struct buf *out)
 {
 	_cleanup_(symbolizer_result_deinitp) struct symbolizer_result result =
 		SYMBOLIZER_RESULT_NULL;
+	uint64_t begin = clock_mono_ns();
 	int r = open_file(c);
 
 	if (!r)
-		r = symbolizer_file_frames(c->file, SYMBOLIZER_FILE_OFFSET, offsets, nr, &result);
+		r = symbolizer_file_frames(c->file, SYMBOLIZER_FILE_OFFSET, offsets,
+					   MIN(nr, c->batch), &result);
+	adapt_batch(c, clock_mono_ns() - begin);
 	return r ? r : codec_encode_frames(&result, out);
 }
 
@@ -141,6 +159,7 @@ void child_main(const struct sandbox *sandbox, int socket, int file_fd, int debu
 	static uint64_t message[(sizeof(struct symwire_request) / 8) + SYMWIRE_ADDRESSES_MAX];
 	const struct symwire_request *request = (const void *)message;
 	struct child c = { .memory = memory_of_file(sandbox),
+			   .batch = BATCH_FIRST,
 			   .socket = socket,
 			   .file_fd = file_fd,
 			   .debug_fd = debug_fd };

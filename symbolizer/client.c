@@ -22,7 +22,8 @@ struct job;
 
 /* One message: a part of a job. */
 struct part {
-	struct part *next;
+	struct part *next; /* in the queue */
+	struct part *next_of_job;
 	struct job *job;
 	uint64_t id;
 	size_t first, nr; /* of the job's addresses */
@@ -39,8 +40,9 @@ struct job {
 	uint64_t key, owner;
 	int fds[2]; /* the file, and its separate debug file or -1 */
 	uint64_t *addresses;
-	size_t nr, nr_parts, nr_waiting, nr_ok;
-	struct part *parts;
+	size_t nr, nr_waiting, nr_ok;
+	struct part *parts; /* in no order */
+	enum symclient_priority priority;
 	enum symclient_status status; /* of the first part that failed */
 	union {
 		symclient_frames_fn on_frames;
@@ -62,11 +64,14 @@ struct symclient {
 
 static void job_free(struct job *job)
 {
-	for (size_t i = 0; i < job->nr_parts; i++) {
-		codec_result_deinit(&job->parts[i].result);
-		free(job->parts[i].data);
+	while (job->parts) {
+		struct part *part = job->parts;
+
+		job->parts = part->next_of_job;
+		codec_result_deinit(&part->result);
+		free(part->data);
+		free(part);
 	}
-	free(job->parts);
 	free(job->addresses);
 	close_fd(job->fds[0]);
 	close_fd(job->fds[1]);
@@ -79,17 +84,15 @@ static int merge(const struct job *job, struct symbolizer_result *ret)
 	struct symbolizer_result all = { .nr_answers = job->nr };
 	size_t frames = 0;
 
-	for (size_t i = 0; i < job->nr_parts; i++)
-		all.nr_frames += job->parts[i].result.nr_frames;
+	for (const struct part *part = job->parts; part; part = part->next_of_job)
+		all.nr_frames += part->result.nr_frames;
 	all.answers = calloc(all.nr_answers + 1, sizeof(*all.answers));
 	all.frames = calloc(all.nr_frames + 1, sizeof(*all.frames));
 	if (!all.answers || !all.frames) {
 		codec_result_deinit(&all);
 		return -ENOMEM;
 	}
-	for (size_t i = 0; i < job->nr_parts; i++) {
-		const struct part *part = &job->parts[i];
-
+	for (const struct part *part = job->parts; part; part = part->next_of_job) {
 		for (size_t j = 0; j < part->result.nr_answers; j++) {
 			all.answers[part->first + j] = part->result.answers[j];
 			all.answers[part->first + j].first_frame += (uint32_t)frames;
@@ -124,12 +127,11 @@ static void finish_job(struct job *job)
 		answer_frames(job);
 		break;
 	case SYMWIRE_IDENTITY:
-		job->on_identity(job->status, job->status ? NULL : job->parts[0].data,
-				 job->userdata);
+		job->on_identity(job->status, job->status ? NULL : job->parts->data, job->userdata);
 		break;
 	case SYMWIRE_UNWIND:
-		job->on_unwind(job->status, job->status ? NULL : job->parts[0].data,
-			       job->status ? 0 : job->parts[0].size, job->userdata);
+		job->on_unwind(job->status, job->status ? NULL : job->parts->data,
+			       job->status ? 0 : job->parts->size, job->userdata);
 		break;
 	default:
 		if (job->status)
@@ -159,6 +161,51 @@ static bool identity_is_valid(const struct symbolizer_identity *identity)
 	       memchr(identity->debuglink, '\0', sizeof(identity->debuglink));
 }
 
+/* Adds a part to its job; NULL without memory. */
+static struct part *part_new(struct job *job, size_t first, size_t nr)
+{
+	struct part *part = calloc(1, sizeof(*part));
+
+	if (!part)
+		return NULL;
+	*part = (struct part) { .job = job, .next_of_job = job->parts, .first = first, .nr = nr };
+	job->parts = part;
+	job->nr_waiting++;
+	return part;
+}
+
+static void enqueue(struct part *part)
+{
+	struct symclient *c = part->job->client;
+	enum symclient_priority p = part->job->priority;
+
+	part->id = ++c->next_id;
+	*c->last[p] = part;
+	c->last[p] = &part->next;
+	c->nr_queued++;
+}
+
+/* Answers to the first of the part's addresses, maybe all; the rest is asked for again, behind what waits already. */
+static int take_frames(struct part *part, size_t size)
+{
+	const struct symwire_frames *head = part->data;
+	struct part *rest;
+	size_t nr;
+	int r;
+
+	if (size < sizeof(*head) || head->nr_answers > part->nr || (part->nr && !head->nr_answers))
+		return -EBADMSG;
+	nr = head->nr_answers;
+	r = codec_decode_frames(part->data, size, nr, &part->result);
+	if (r < 0 || nr == part->nr)
+		return r;
+	rest = part_new(part->job, part->first + nr, part->nr - nr);
+	part->nr = nr;
+	if (rest)
+		enqueue(rest);
+	return 0;
+}
+
 /* The wall: what the answer's bytes must be. */
 static int take_data(struct part *part, size_t size)
 {
@@ -173,7 +220,7 @@ static int take_data(struct part *part, size_t size)
 	case SYMWIRE_CONTAINERS:
 		return take_containers(part->job, part->data, size);
 	default:
-		return codec_decode_frames(part->data, size, part->nr, &part->result);
+		return take_frames(part, size);
 	}
 }
 
@@ -390,15 +437,28 @@ size_t symclient_pending(const struct symclient *c)
 	return c->nr_queued + hashmap_count(c->sent);
 }
 
+static bool make_parts(struct job *job)
+{
+	size_t first = 0;
+
+	do {
+		size_t nr = MIN(job->nr - first, (size_t)SYMWIRE_ADDRESSES_MAX);
+
+		if (!part_new(job, first, nr))
+			return false;
+		first += nr;
+	} while (first < job->nr);
+	return true;
+}
+
 static int job_new(struct job **ret, struct symclient *c, enum symwire_type type,
 		   const struct symclient_file *file, const uint64_t *addresses, size_t nr)
 {
-	size_t nr_parts = nr ? (nr + SYMWIRE_ADDRESSES_MAX - 1) / SYMWIRE_ADDRESSES_MAX : 1;
 	struct job *job;
 
 	if (c->closing)
 		return -ESHUTDOWN;
-	if (c->nr_queued + nr_parts > QUEUED_MAX)
+	if (c->nr_queued + nr / SYMWIRE_ADDRESSES_MAX + 1 > QUEUED_MAX)
 		return -EBUSY;
 	job = calloc(1, sizeof(*job));
 	if (!job)
@@ -408,12 +468,9 @@ static int job_new(struct job **ret, struct symclient *c, enum symwire_type type
 			      .key = file->key,
 			      .owner = file->owner,
 			      .fds = { fcntl(file->fd, F_DUPFD_CLOEXEC, 3), -1 },
-			      .nr = nr,
-			      .nr_parts = nr_parts,
-			      .nr_waiting = nr_parts };
-	job->parts = calloc(nr_parts, sizeof(*job->parts));
+			      .nr = nr };
 	job->addresses = malloc((nr + 1) * sizeof(*addresses));
-	if (job->fds[0] < 0 || !job->parts || !job->addresses) {
+	if (job->fds[0] < 0 || !job->addresses || !make_parts(job)) {
 		int r = job->fds[0] < 0 ? err_last() : -ENOMEM;
 
 		job_free(job);
@@ -429,20 +486,10 @@ static int job_new(struct job **ret, struct symclient *c, enum symwire_type type
 
 static void submit(struct job *job, enum symclient_priority priority)
 {
-	struct symclient *c = job->client;
-
-	for (size_t i = 0; i < job->nr_parts; i++) {
-		struct part *part = &job->parts[i];
-
-		part->job = job;
-		part->id = ++c->next_id;
-		part->first = i * SYMWIRE_ADDRESSES_MAX;
-		part->nr = MIN(job->nr - part->first, (size_t)SYMWIRE_ADDRESSES_MAX);
-		*c->last[priority] = part;
-		c->last[priority] = &part->next;
-		c->nr_queued++;
-	}
-	send_queued(c);
+	job->priority = priority;
+	for (struct part *part = job->parts; part; part = part->next_of_job)
+		enqueue(part);
+	send_queued(job->client);
 }
 
 static int ask_frames(struct symclient *c, enum symwire_type type,
