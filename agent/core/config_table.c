@@ -270,7 +270,7 @@ static const struct config_row rows[] = {
 	  .fallback = "auto",
 	  .group = CONFIG_RESTART,
 	  .help = "The user that the exporter becomes: a name, UID or UID:GID; auto: the user "
-		  "fleetprof, or else one that no account has." },
+		  "fleetprof, else whose the store is, else one that no account has." },
 	{ .key = "user.symbolizer",
 	  .type = CONFIG_USER,
 	  .offset = IN(user.symbolizer),
@@ -282,7 +282,7 @@ static const struct config_row rows[] = {
 	  .offset = IN(user.opener),
 	  .fallback = "auto",
 	  .group = CONFIG_RESTART,
-	  .help = "The same of the opener." },
+	  .help = "The same of the opener; auto: root, without its powers." },
 	{ .key = "filter.cgroups",
 	  .type = CONFIG_STRINGS,
 	  .offset = IN(filter.cgroups),

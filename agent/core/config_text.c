@@ -90,7 +90,7 @@ static void add_row_help(struct buf *out, const struct config_row *row)
 static void add_element_help(struct buf *out, const struct config_row *row)
 {
 	buf_addf(out, "\nKeys of %s (in the file, or --%s '{%s: …, %s: …}'):\n", row->key, row->key,
-		 row->element->rows[0].key, row->element->rows[2].key);
+		 row->element->rows[0].key, row->element->rows[1].key);
 	for (size_t i = 0; i < row->element->nr; i++) {
 		const struct config_row *inner = &row->element->rows[i];
 		_cleanup_(buf_deinitp) struct buf facts;
