@@ -20,7 +20,7 @@ int main(void)
 {
 	char *const none[] = { "/nonexistent/program", NULL };
 	_cleanup_(freep) char *a = NULL, *b = NULL, *c = NULL, *d = NULL;
-	struct buf out;
+	_cleanup_(buf_deinitp) struct buf out = BUF_NULL;
 	int status = -1;
 
 	CHECK_INT(run("cat; echo said; echo not this >&2; exit 3", 100, &a, &status), 0);
