@@ -20,6 +20,7 @@ enum symwire_type {
 	SYMWIRE_JIT =
 		5, /* payload: user addresses; the file is a perf map or a jitdump → struct symwire_frames */
 	SYMWIRE_UNWIND = 6, /* → an unwind table's image, see proto/unwind_image.h */
+	SYMWIRE_DIGEST = 7, /* → the SHA-256 of the file's content, 32 bytes */
 	SYMWIRE_TYPE_END
 };
 

@@ -7,6 +7,7 @@
 #include "proto/unwind_image.h"
 #include "symbolizer/codec.h"
 #include "symbolizer/containers.h"
+#include "symbolizer/digest.h"
 
 #include <errno.h>
 
@@ -33,6 +34,8 @@ static enum symwire_status status_of(int r)
 {
 	if (r == SYMBOLIZER_E_NOT_ELF)
 		return SYMWIRE_NOT_ELF;
+	if (r == -ESTALE)
+		return SYMWIRE_FILE_CHANGED;
 	if (r == -ENOMEM)
 		_exit(EXIT_NO_MEMORY); /* the supervisor starts over, and counts it */
 	return r ? SYMWIRE_BROKEN : SYMWIRE_OK;
@@ -113,6 +116,14 @@ static int answer_unwind(struct child *c, struct buf *out)
 	return r ? r : symbolizer_file_unwind(c->file, NULL, out);
 }
 
+static int answer_digest(struct child *c, struct buf *out)
+{
+	uint8_t digest[SYMBOLIZER_DIGEST_SIZE];
+	int r = digest_file(c->file_fd, digest);
+
+	return r ? r : buf_add(out, digest, sizeof(digest));
+}
+
 static int answer(struct child *c, const struct symwire_request *request, struct buf *out)
 {
 	const uint64_t *addresses = (const void *)(request + 1);
@@ -130,6 +141,8 @@ static int answer(struct child *c, const struct symwire_request *request, struct
 		return answer_unwind(c, out);
 	case SYMWIRE_CONTAINERS:
 		return containers_parse_file(c->file_fd, out);
+	case SYMWIRE_DIGEST:
+		return answer_digest(c, out);
 	}
 	return -EINVAL;
 }

@@ -17,6 +17,7 @@
 #define IN_FLIGHT_MAX 8 /* below the supervisor's queue */
 #define PRIORITIES 3
 #define KEY_KALLSYMS UINT64_MAX
+#define KEY_DIGEST (1ULL << 61) /* added to the file's; alone, the owner of all of them */
 
 struct job;
 
@@ -49,6 +50,7 @@ struct job {
 		symclient_identity_fn on_identity;
 		symclient_containers_fn on_containers;
 		symclient_unwind_fn on_unwind;
+		symclient_digest_fn on_digest;
 	};
 	void *userdata;
 };
@@ -128,6 +130,9 @@ static void finish_job(struct job *job)
 		break;
 	case SYMWIRE_IDENTITY:
 		job->on_identity(job->status, job->status ? NULL : job->parts->data, job->userdata);
+		break;
+	case SYMWIRE_DIGEST:
+		job->on_digest(job->status, job->status ? NULL : job->parts[0].data, job->userdata);
 		break;
 	case SYMWIRE_UNWIND:
 		job->on_unwind(job->status, job->status ? NULL : job->parts->data,
@@ -217,6 +222,8 @@ static int take_data(struct part *part, size_t size)
 	case SYMWIRE_UNWIND:
 		part->size = size;
 		return unwind_image_check(part->data, size) ? 0 : -EBADMSG;
+	case SYMWIRE_DIGEST:
+		return size == SYMBOLIZER_DIGEST_SIZE ? 0 : -EBADMSG;
 	case SYMWIRE_CONTAINERS:
 		return take_containers(part->job, part->data, size);
 	default:
@@ -553,6 +560,23 @@ int symclient_unwind(struct symclient *c, const struct symclient_file *file,
 	job->on_unwind = fn;
 	job->userdata = userdata;
 	submit(job, priority);
+	return 0;
+}
+
+int symclient_digest(struct symclient *c, const struct symclient_file *file, symclient_digest_fn fn,
+		     void *userdata)
+{
+	const struct symclient_file own = { .key = KEY_DIGEST | file->key,
+					    .owner = KEY_DIGEST,
+					    .fd = file->fd };
+	struct job *job;
+	int r = job_new(&job, c, SYMWIRE_DIGEST, &own, NULL, 0);
+
+	if (r < 0)
+		return r;
+	job->on_digest = fn;
+	job->userdata = userdata;
+	submit(job, SYMCLIENT_BIG);
 	return 0;
 }
 

@@ -73,6 +73,15 @@ typedef void (*symclient_unwind_fn)(enum symclient_status status, const void *im
 int symclient_unwind(struct symclient *client, const struct symclient_file *file,
 		     enum symclient_priority priority, symclient_unwind_fn fn, void *userdata);
 
+/*
+ * The SHA-256 of the file's whole content, for SYMCLIENT_OK; valid during the call. Its child is another than that of
+ * the file's names: neither waits for the other, and a file too slow to be read in time loses only this.
+ */
+typedef void (*symclient_digest_fn)(enum symclient_status status,
+				    const uint8_t digest[SYMBOLIZER_DIGEST_SIZE], void *userdata);
+int symclient_digest(struct symclient *client, const struct symclient_file *file,
+		     symclient_digest_fn fn, void *userdata);
+
 /* addresses: kernel addresses, ascending. kallsyms_fd: an open /proc/kallsyms, or a memfd of it. */
 int symclient_kernel(struct symclient *client, int kallsyms_fd, const uint64_t *addresses,
 		     size_t nr, symclient_frames_fn fn, void *userdata);

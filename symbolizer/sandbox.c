@@ -15,17 +15,18 @@
 #include <sys/syscall.h>
 
 /*
- * Everything that reading a mapped file, allocating, and sending one sealed answer takes. newfstatat is the fstat of
+ * Everything that reading and hashing a mapped file, allocating, and sending one sealed answer takes. newfstatat is the fstat of
  * glibc before 2.39; given a path it tells whether a file is there, which a filter cannot see.
  */
 static const int allowed[] = {
-	SCMP_SYS(read),    SCMP_SYS(pread64),       SCMP_SYS(write),
-	SCMP_SYS(lseek),   SCMP_SYS(fstat),         SCMP_SYS(newfstatat),
-	SCMP_SYS(munmap),  SCMP_SYS(mremap),        SCMP_SYS(madvise),
-	SCMP_SYS(brk),     SCMP_SYS(memfd_create),  SCMP_SYS(recvmsg),
-	SCMP_SYS(sendmsg), SCMP_SYS(close),         SCMP_SYS(exit_group),
-	SCMP_SYS(futex),   SCMP_SYS(getrandom),     SCMP_SYS(rt_sigreturn),
-	SCMP_SYS(sysinfo), SCMP_SYS(clock_gettime), /* where the vDSO cannot tell the time */
+	SCMP_SYS(read),      SCMP_SYS(pread64),       SCMP_SYS(write),
+	SCMP_SYS(lseek),     SCMP_SYS(fstat),         SCMP_SYS(newfstatat),
+	SCMP_SYS(munmap),    SCMP_SYS(mremap),        SCMP_SYS(madvise),
+	SCMP_SYS(brk),       SCMP_SYS(memfd_create),  SCMP_SYS(recvmsg),
+	SCMP_SYS(sendmsg),   SCMP_SYS(close),         SCMP_SYS(exit_group),
+	SCMP_SYS(futex),     SCMP_SYS(getrandom),     SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(sysinfo),   SCMP_SYS(clock_gettime), /* where the vDSO cannot tell the time */
+	SCMP_SYS(fdatasync), /* before a file is hashed */
 };
 
 /* And of these only what harms nobody: fcntl would choose a signal and whom to send it. */

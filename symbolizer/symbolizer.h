@@ -85,6 +85,8 @@ enum symbolizer_build_id_kind {
 #define SYMBOLIZER_BUILD_ID_MAX 128
 #define SYMBOLIZER_DEBUGLINK_MAX 256
 
+#define SYMBOLIZER_DIGEST_SIZE 32 /* SHA-256 of a file's content */
+
 struct symbolizer_identity {
 	enum symbolizer_build_id_kind build_id_kind;
 	uint32_t build_id_len;
