@@ -154,6 +154,12 @@ static void add_tables(struct agent *a, struct buf *b)
 	       "Frames whose file found no place in the table.", files.refused);
 	number(b, "files_mismatched_total", "counter",
 	       "Descriptors that turned out to be of another file.", files.mismatches);
+	number(b, "files_hashed_total", "counter",
+	       "Files that look like another one, read whole to know.", files.hashed);
+	number(b, "files_not_hashed_total", "counter", "… not read, as there was too much of them.",
+	       files.not_hashed);
+	number(b, "files_shared", "gauge",
+	       "Files whose names are those of another one of equal content.", files.shared);
 	number(b, "cgroups_without_owner_total", "counter",
 	       "Cgroups that were booked on `other` for want of a place.",
 	       owners_overflowed(a->sampling.owners));

@@ -1,5 +1,6 @@
 /* The mapped files. */
 #include "agent/core/objects.h"
+#include "agent/base/clock.h"
 #include "agent/base/hashmap.h"
 #include "agent/base/log.h"
 #include "agent/core/debugfiles.h"
@@ -31,7 +32,8 @@ struct objects {
 	size_t max;
 	uint32_t last_id;
 	uint64_t window; /* number of the one that has not ended; from 1 */
-	uint64_t refused, mismatches, forgotten;
+	uint64_t refused, mismatches, forgotten, hashed, not_hashed;
+	uint64_t hash_bytes; /* asked for in this window */
 };
 
 static struct identity_key key_of(const struct rec_map *map)
@@ -125,6 +127,82 @@ static void look_for_debug_file(struct object *object)
 		object->searching = false;
 }
 
+static void pair(struct object *object)
+{
+	struct objects *o = object->objects;
+	void *value;
+
+	for (size_t it = 0; hashmap_next(o->by_id, &it, NULL, &value);) {
+		struct object *other = *(struct object **)value;
+
+		twins_pair(&object->twin, object->id, &other->twin, other->id);
+	}
+}
+
+static void on_digest(enum symclient_status status, const uint8_t digest[SYMBOLIZER_DIGEST_SIZE],
+		      void *userdata)
+{
+	struct object *object = userdata;
+	struct stat st;
+
+	object->hashing = false;
+	if (fstat(object->fd, &st) < 0)
+		digest = NULL;
+	twins_answer(&object->twin, digest, &st);
+	if (object->twin.state != TWIN_HASHED)
+		return;
+	object->objects->hashed++;
+	if (object->objects->last_id == FRAME_FILE_ID_MAX)
+		return;
+	object->content_id = ++object->objects->last_id;
+	pair(object);
+}
+
+/* Its file system has been found to be local: nobody makes us wait. */
+static void hash(struct object *object)
+{
+	const struct symclient_file file = { .key = object->id, .fd = object->fd };
+	struct objects *o = object->objects;
+	struct stat st;
+
+	if (object->twin.state != TWIN_UNHASHED || fstat(object->fd, &st) < 0 ||
+	    !twins_ask(&object->twin, &st, clock_wall_ns()))
+		return;
+	if (object->twin.size > OBJECTS_HASH_BYTES - o->hash_bytes) {
+		o->not_hashed++;
+		object->twin.state = TWIN_UNHASHED;
+		return;
+	}
+	o->hash_bytes += object->twin.size;
+	object->hashing = true;
+	if (symclient_digest(o->symbolizer, &file, on_digest, object) < 0) {
+		object->hashing = false;
+		object->twin.state = TWIN_UNHASHED;
+	}
+}
+
+static bool may_be_twins(const struct object *a, const struct object *b)
+{
+	return a != b && a->elf_known && b->elf_known && a->identity.size == b->identity.size &&
+	       twins_fs_is_honest(a->identity.s_magic) && twins_fs_is_honest(b->identity.s_magic) &&
+	       twins_may_be(&a->elf, &b->elf);
+}
+
+/* Hashing reads the whole file: only where two look alike. */
+static void look_for_twins(struct object *object)
+{
+	void *value;
+
+	for (size_t it = 0; hashmap_next(object->objects->by_id, &it, NULL, &value);) {
+		struct object *other = *(struct object **)value;
+
+		if (!may_be_twins(object, other))
+			continue;
+		hash(other);
+		hash(object);
+	}
+}
+
 static void on_identity(enum symclient_status status, const struct symbolizer_identity *identity,
 			void *userdata)
 {
@@ -136,6 +214,7 @@ static void on_identity(enum symclient_status status, const struct symbolizer_id
 	object->elf = *identity;
 	object->elf_known = true;
 	look_for_debug_file(object);
+	look_for_twins(object);
 }
 
 /* The path that the kernel gives for a descriptor: in our mount namespace's view, " (deleted)" kept. */
@@ -307,6 +386,26 @@ const struct object *objects_get(const struct objects *o, uint32_t id)
 	return object ? *object : NULL;
 }
 
+/* Are its names those of the content that was hashed? */
+static bool is_content(const struct object *object)
+{
+	struct stat st;
+
+	return object->content_id && object->debug_fd < 0 && !object->searching &&
+	       !fstat(object->fd, &st) && twins_is_as_hashed(&object->twin, &st);
+}
+
+struct objects_content objects_content(const struct objects *o, const struct object *object)
+{
+	const struct object *first =
+		object->twin.first ? objects_get(o, object->twin.first) : object;
+
+	if ((object->twin.first || object->twin.has_others) && first && is_content(object) &&
+	    (first == object || is_content(first)))
+		return (struct objects_content) { .object = first, .id = first->content_id };
+	return (struct objects_content) { .object = object, .id = object->id };
+}
+
 void objects_touch(struct objects *o, const uint64_t *words, size_t nr)
 {
 	uint32_t last = 0;
@@ -337,6 +436,21 @@ static void retire(struct objects *o, struct object *object)
 	object->retiring = true;
 }
 
+/* Who had its content from the object that is gone has it from the next. */
+static void replace_first(struct objects *o, uint32_t gone)
+{
+	void *value;
+
+	for (size_t it = 0; hashmap_next(o->by_id, &it, NULL, &value);) {
+		struct object *object = *(struct object **)value;
+
+		if (object->twin.first != gone)
+			continue;
+		object->twin.first = 0;
+		pair(object);
+	}
+}
+
 static void forget(struct objects *o, struct object *object)
 {
 	struct identity_key key = key_of(&object->identity);
@@ -344,6 +458,8 @@ static void forget(struct objects *o, struct object *object)
 	hashmap_remove(o->by_identity, &key);
 	hashmap_remove(o->by_id, &object->id);
 	table_source_remove(o->tables, object->table_slot);
+	if (object->twin.state == TWIN_HASHED)
+		replace_first(o, object->id);
 	object_free(object);
 	o->forgotten++;
 }
@@ -360,7 +476,7 @@ static size_t forget_retired(struct objects *o)
 		struct object *object = *(struct object **)value;
 
 		if (object->retiring && !object->opening && !object->identifying &&
-		    !object->searching)
+		    !object->searching && !object->hashing)
 			gone[nr++] = object;
 	}
 	for (size_t i = 0; i < nr; i++)
@@ -383,6 +499,7 @@ void objects_end_window(struct objects *o)
 			retire(o, object);
 	}
 	o->window++;
+	o->hash_bytes = 0;
 }
 
 void objects_counts(const struct objects *o, struct objects_counts *ret)
@@ -392,7 +509,9 @@ void objects_counts(const struct objects *o, struct objects_counts *ret)
 	*ret = (struct objects_counts) { .seen = hashmap_count(o->by_id),
 					 .forgotten = o->forgotten,
 					 .refused = o->refused,
-					 .mismatches = o->mismatches };
+					 .mismatches = o->mismatches,
+					 .hashed = o->hashed,
+					 .not_hashed = o->not_hashed };
 	for (size_t it = 0; hashmap_next(o->by_id, &it, NULL, &value);) {
 		const struct object *object = *(struct object **)value;
 
@@ -401,5 +520,6 @@ void objects_counts(const struct objects *o, struct objects_counts *ret)
 		else
 			ret->unopened++;
 		ret->with_debug_file += object->debug_fd >= 0;
+		ret->shared += objects_content(o, object).object != object;
 	}
 }

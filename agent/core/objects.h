@@ -13,6 +13,7 @@
 
 #include "agent/core/sampler.h"
 #include "agent/core/table_source.h"
+#include "agent/core/twins.h"
 #include "agent/opener/client.h"
 #include "symbolizer/client.h"
 
@@ -29,10 +30,13 @@ struct object {
 	uint64_t owner; /* hash of the owner that first mapped it, for the symbolizer's budgets */
 	uint32_t table_slot; /* of its unwind table; UNWIND_SLOT_NONE while unopened */
 	/* private to objects.c */
+	struct twin twin;
+	uint32_t content_id; /* of what was hashed; 0: it was not */
 	struct objects *objects;
 	unsigned int attempts;
 	bool opening, identifying, announced;
 	bool searching; /* for its debug file */
+	bool hashing;
 	uint32_t tgid; /* a process that mapped it, in whose root its debug file may be */
 	uint64_t start_boot_ns;
 	bool retiring; /* its id was taken back: it goes at the next window's end unless it is seen again */
@@ -40,6 +44,7 @@ struct object {
 };
 #define OBJECTS_IDLE_WINDOWS 15 /* without a sample: forgotten */
 #define OBJECTS_IDLE_WINDOWS_MIN 2 /* … when three quarters of the places are taken */
+#define OBJECTS_HASH_BYTES (1ULL << 30) /* in one window: some seconds of one CPU at most */
 
 struct objects_counts {
 	size_t seen, opened, unopened; /* files that have a place now */
@@ -47,6 +52,9 @@ struct objects_counts {
 	uint64_t forgotten; /* files that had one */
 	uint64_t refused; /* frames whose file found no place in the table */
 	uint64_t mismatches; /* descriptors that turned out to be another file */
+	uint64_t hashed; /* files that look like another one, and were read whole to know */
+	uint64_t not_hashed; /* … and were not, for want of OBJECTS_HASH_BYTES */
+	size_t shared; /* files now whose names are those of an earlier one of equal content */
 };
 
 /* tables: whom to tell of a file that is opened. */
@@ -64,6 +72,20 @@ size_t objects_translate(struct objects *objects, const struct sampler_sample *s
 
 /* The object of a file id, or NULL. */
 const struct object *objects_get(const struct objects *objects, uint32_t id);
+
+/*
+ * Whose file to ask for the names of this one's: that of the first object of equal content (twins.h), else its own. The
+ * content has a number of its own, of the file ids' space: what was read before the file was hashed is not shared. An
+ * object with a separate debug file stays alone: its names are not in its content.
+ *
+ * An answer that came from another object, or under another number, counts only if it is still the one to ask when the
+ * answer comes: the file may have been changed while it was read.
+ */
+struct objects_content {
+	const struct object *object;
+	uint32_t id; /* for the symbolizer's key and the words of what is kept; never reused */
+};
+struct objects_content objects_content(const struct objects *objects, const struct object *object);
 
 /* These words, without RECMAP, are in the window that has not ended: their files are in use. */
 void objects_touch(struct objects *objects, const uint64_t *words, size_t nr);

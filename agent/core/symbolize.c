@@ -33,6 +33,7 @@ struct batch {
 	struct batch *next;
 	size_t first, nr;
 	uint32_t mapping;
+	uint32_t content; /* number of the content that answers for a file's words; else 0 */
 	unsigned int attempts;
 	bool waiting;
 };
@@ -197,6 +198,32 @@ static int add_answer(struct batch *batch, uint64_t word, const struct symbolize
 
 static int send_batch(struct batch *batch);
 
+/* Whose file answers for the batch's; nobody's for words that are of no known file. */
+static struct objects_content content_of(const struct batch *batch)
+{
+	const struct symbolize *s = batch->s;
+	uint64_t word = s->words[batch->first];
+	const struct object *object = FRAME_KIND(word) == FRAME_FILE
+					      ? objects_get(s->config.objects, FRAME_FILE_ID(word))
+					      : NULL;
+
+	return object ? objects_content(s->config.objects, object)
+		      : (struct objects_content) { .object = NULL };
+}
+
+/* Something of a content that is shared, which was changed while it was read: it answers for nobody. */
+static bool is_outdated(const struct batch *batch)
+{
+	return batch->content && batch->content != FRAME_FILE_ID(batch->s->words[batch->first]) &&
+	       batch->content != content_of(batch).id;
+}
+
+/* The word by which an answer is kept: that of the content that gave it. */
+static uint64_t word_of_content(const struct batch *batch, uint64_t word)
+{
+	return batch->content ? FRAME_MAKE_FILE(batch->content, FRAME_FILE_OFFSET(word)) : word;
+}
+
 static void on_frames(enum symclient_status status, const struct symbolizer_result *result,
 		      void *userdata)
 {
@@ -209,6 +236,8 @@ static void on_frames(enum symclient_status status, const struct symbolizer_resu
 	}
 	batch->waiting = false;
 	s->pending--;
+	if (is_outdated(batch))
+		status = SYMCLIENT_LOST;
 	if (status == SYMCLIENT_LOST && batch->attempts < ATTEMPTS && !send_batch(batch))
 		return;
 	if (status != SYMCLIENT_OK || result->nr_answers != batch->nr) {
@@ -225,7 +254,8 @@ static void on_frames(enum symclient_status status, const struct symbolizer_resu
 			s->counts.failed++;
 			return;
 		}
-		if (s->config.cache && symcache_put(s->config.cache, word, answer, frames) < 0)
+		if (s->config.cache &&
+		    symcache_put(s->config.cache, word_of_content(batch, word), answer, frames) < 0)
 			log_debug("an answer is not kept: out of memory");
 	}
 }
@@ -235,6 +265,7 @@ static int request(struct batch *batch, const uint64_t *offsets)
 	struct symbolize *s = batch->s;
 	uint64_t word = s->words[batch->first];
 	struct symclient_file file = { .key = SYMBOLIZE_KEY_VDSO, .fd = s->config.vdso_fd };
+	struct objects_content content = content_of(batch);
 	const struct object *object;
 
 	switch (FRAME_KIND(word)) {
@@ -247,10 +278,11 @@ static int request(struct batch *batch, const uint64_t *offsets)
 		object = objects_get(s->config.objects, FRAME_FILE_ID(word));
 		if (!object)
 			return -ENOENT;
-		file = (struct symclient_file) { .key = object->id,
+		batch->content = content.id;
+		file = (struct symclient_file) { .key = content.id,
 						 .owner = object->owner,
-						 .fd = object->fd,
-						 .debug_fd = MAX(object->debug_fd, 0) };
+						 .fd = content.object->fd,
+						 .debug_fd = MAX(content.object->debug_fd, 0) };
 		break;
 	case FRAME_SPECIAL:
 		if (((word >> 56) & 0xf) != FRAME_SPECIAL_VDSO)
@@ -334,11 +366,12 @@ static int answer_from_cache(struct batch *batch)
 	struct symcache_entry entry;
 	size_t left = 0;
 
+	batch->content = content_of(batch).id;
 	for (size_t i = 0; s->config.cache && i < batch->nr; i++) {
 		uint64_t word = s->words[batch->first + i];
 		int r;
 
-		if (!symcache_get(s->config.cache, word, &entry)) {
+		if (!symcache_get(s->config.cache, word_of_content(batch, word), &entry)) {
 			s->words[batch->first + left++] = word;
 			continue;
 		}
