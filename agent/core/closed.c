@@ -59,6 +59,7 @@ static int start_symbolizing(struct closed *c)
 	const struct sampling *s = c->input.sampling;
 	struct symbolize_config config = { .symbolizer = s->symbolizer,
 					   .objects = s->objects,
+					   .jitmaps = s->jitmaps,
 					   .cache = c->input.symcache,
 					   .kallsyms_fd = s->kallsyms_fd,
 					   .vdso_fd = s->vdso_fd };

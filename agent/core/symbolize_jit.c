@@ -22,12 +22,12 @@ struct request {
 	struct symbolize_jit *s;
 	size_t first, nr; /* of the keys */
 	unsigned int attempts;
-	uint64_t number;
-	int fd; /* the table's */
+	struct window_process process;
 };
 
 struct symbolize_jit {
 	struct symclient *symbolizer;
+	const struct jitmaps *maps;
 	struct profile *profile;
 	struct hashmap *locations; /* struct jit_key → uint32_t location */
 	struct jit_key *keys; /* by process, then ascending */
@@ -142,12 +142,19 @@ static void on_frames(enum symclient_status status, const struct symbolizer_resu
 static int send(struct request *request)
 {
 	_cleanup_(freep) uint64_t *addresses = calloc(request->nr, sizeof(*addresses));
-	struct symclient_file file = { .key = SYMCLIENT_JIT_KEY(request->number),
-				       .fd = request->fd };
+	struct symclient_file file;
+	uint64_t number;
 	int r;
 
 	if (!addresses)
 		return -ENOMEM;
+	/* Asked anew each time: the table may have let the map go meanwhile. */
+	file = (struct symclient_file) { .fd = jitmaps_fd(request->s->maps, request->process.tgid,
+							  request->process.start_boot_ns,
+							  &number) };
+	if (file.fd < 0)
+		return -ENOENT;
+	file.key = SYMCLIENT_JIT_KEY(number);
 	for (size_t i = 0; i < request->nr; i++)
 		addresses[i] = request->s->keys[request->first + i].word & FRAME_PAYLOAD_MASK;
 	request->attempts++;
@@ -158,20 +165,17 @@ static int send(struct request *request)
 	return r;
 }
 
-static int send_requests(struct symbolize_jit *s, const struct jitmaps *maps,
-			 const struct window *window)
+static int send_requests(struct symbolize_jit *s, const struct window *window)
 {
 	size_t first = 0;
 
 	while (first < s->nr_keys) {
 		struct request *request = &s->requests[s->nr_requests++];
 		uint32_t process = s->keys[first].process;
-		struct window_process p;
 
-		window_process(window, process, &p);
+		window_process(window, process, &request->process);
 		request->s = s;
 		request->first = first;
-		request->fd = jitmaps_fd(maps, p.tgid, p.start_boot_ns, &request->number);
 		while (first < s->nr_keys && s->keys[first].process == process)
 			first++;
 		request->nr = first - request->first;
@@ -223,13 +227,14 @@ int symbolize_jit_new(struct symbolize_jit **ret, struct symclient *symbolizer,
 	if (!s || !has_map)
 		return -ENOMEM;
 	s->symbolizer = symbolizer;
+	s->maps = maps;
 	s->profile = profile;
 	nr = find_maps(maps, window, has_map);
 	r = prepare(s, (size_t)nr);
 	if (!r && nr)
 		r = collect(s, window, has_map);
 	if (!r)
-		r = send_requests(s, maps, window);
+		r = send_requests(s, window);
 	if (r && r != -EAGAIN) /* a symbolizer that takes no request costs names only */
 		return r;
 	*ret = TAKE_PTR(s);

@@ -12,7 +12,8 @@
 
 struct symbolize_jit;
 
-/* Sends a request for each process of the window that has a map. window and profile must outlive it. */
+/* Sends a request for each process of the window that has a map. maps, window and profile must
+ * outlive it. */
 int symbolize_jit_new(struct symbolize_jit **ret, struct symclient *symbolizer,
 		      const struct jitmaps *maps, const struct window *window,
 		      struct profile *profile);

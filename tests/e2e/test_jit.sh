@@ -65,3 +65,18 @@ JS
 else
 	echo "node is not installed: its part is left out"
 fi
+
+# The daemon knows the same names.
+if command -v curl >/dev/null; then
+	in_background "$work/jit" 40 'JS:*hot /srv/app.js:3:14'
+	in_background "$fleetprof" agent --state-dir "$work/state" --window 10s --web-listen 127.0.0.1:0 --rate 97 \
+		--kill-switch '' >"$work/agent.log" 2>&1
+	for _ in $(seq 40); do
+		url=$(cat "$work/state/url" 2>/dev/null) || url=
+		[ -z "$url" ] || curl -sf -H "Authorization: Bearer ${url#*#}" -o "$work/agent.folded" \
+			"${url%#*}api/v1/profile?from=$(($(date +%s) - 600))000&to=$(($(date +%s) + 60))000&format=folded" || :
+		! grep -q ';jit;.*;main;hot' "$work/agent.folded" 2>/dev/null || break
+		sleep 1
+	done
+	grep -q ';jit;.*;main;hot' "$work/agent.folded" || fail "the daemon does not know the name: $(cat "$work/agent.log")"
+fi
