@@ -1,24 +1,12 @@
 /* A file's digest on its way: a sandboxed child hashes it, the client hands it out. */
-#include "symbolizer/client.h"
 #include "symbolizer/digest.h"
-#include "symbolizer/supervisor.h"
-#include "tests/test.h"
+#include "tests/fixtures/supervised.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/evp.h>
-#include <signal.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define UNDER_SANITIZER 1
-#else
-#define UNDER_SANITIZER 0
-#endif
-
-#define SUPERVISOR_SOCKET 3
 #define BIG ((3u << 20) + 17) /* some chunks, the last of them not whole */
 
 struct answer {
@@ -37,24 +25,6 @@ static void on_digest(enum symclient_status status, const uint8_t digest[SYMBOLI
 	CHECK(!digest == (status != SYMCLIENT_OK));
 	if (digest)
 		memcpy(a->digest, digest, sizeof(a->digest));
-}
-
-static int spawn(int socket_fd, pid_t *ret_pid, void *userdata)
-{
-	const struct supervisor_config config = { .max_children = 2,
-						  .deadline_ms = 10000,
-						  .child_memory = 64u << 20 };
-
-	*ret_pid = fork();
-	if (*ret_pid > 0)
-		close(socket_fd);
-	if (*ret_pid)
-		return *ret_pid < 0 ? -EAGAIN : 0;
-	/* Without the client's end of the socket, or it would never see that the client is gone. */
-	if (dup2(socket_fd, SUPERVISOR_SOCKET) < 0 ||
-	    close_range(SUPERVISOR_SOCKET + 1, ~0u, 0) < 0)
-		_exit(1);
-	_exit(supervisor_serve(SUPERVISOR_SOCKET, &config, NULL) < 0);
 }
 
 static void ask(struct loop *loop, struct symclient *client, int fd, struct answer *ret)
@@ -133,15 +103,14 @@ static void check_change(void)
 
 int main(void)
 {
-	_cleanup_(loop_freep) struct loop *loop = NULL;
-	_cleanup_(symclient_freep) struct symclient *client = NULL;
+	struct supervised s = { .status = STATUS_NONE };
 
-	CHECK_INT(loop_new(&loop), 0);
-	check_all(loop, NULL);
+	check_all(NULL, NULL);
 	check_change();
-	if (UNDER_SANITIZER)
+	if (SANITIZED)
 		SKIP("the sanitizers' own system calls are not allowed in the sandbox");
-	CHECK_INT(symclient_new(&client, loop, spawn, NULL, NULL), 0);
-	check_all(loop, client);
+	supervised_start(&s);
+	check_all(s.loop, s.client);
+	supervised_stop(&s);
 	return 0;
 }

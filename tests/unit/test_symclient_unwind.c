@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef FLEETPROF_SANITIZED
 #define UNDER_SANITIZER 1
 #else
 #define UNDER_SANITIZER 0
