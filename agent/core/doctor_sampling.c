@@ -27,7 +27,10 @@ static int try_sampler(struct sampler **sampler, struct loop *loop, size_t *ret_
 					       .ring_bytes = 1u << 20,
 					       .drain_interval_ns = NSEC_PER_SEC,
 					       .max_files = 64,
-					       .max_cgroups = 64 };
+					       .max_cgroups = 64,
+					       .max_tables = 64,
+					       .table_bytes = 1u << 20,
+					       .rule_cache_bytes = 32u << 10 };
 	const struct sampler_filter filter = { .kind = SAMPLER_FILTER_TGIDS,
 					       .nr = 1,
 					       .ids = { (uint64_t)getpid() } };
