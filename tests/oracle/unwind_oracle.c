@@ -6,6 +6,7 @@
  * exit status 1 if there was any.
  */
 #include "proto/unwind_image.h"
+#include "symbolizer/gopclntab.h"
 #include "symbolizer/elf_file.h"
 #include "symbolizer/unwind_rules.h"
 #include "tests/oracle/dwarf_eval.h"
@@ -23,31 +24,38 @@ enum outcome {
 	AGREED,
 	BOTH_SILENT, /* no FDE, UNWIND_GAP */
 	PADDING,
+	BY_GO, /* by Go's own tables, which say more than its .debug_frame, or than nothing; CFA and return address agree */
 	FP_LOST, /* agreed but for the frame pointer, which the rule says is not known */
 	UNSUPPORTED, /* by us; libdw has an answer */
 	NOT_EVALUATED, /* libdw's answer has an operation that the oracle does not know */
 	DISAGREED,
 	NR_OUTCOMES
 };
-static const char *const outcome_names[] = { "agreed",      "no-fde",        "padding",  "fp-lost",
-					     "unsupported", "not-evaluated", "disagreed" };
+static const char *const outcome_names[] = {
+	"agreed",  "no-fde",      "padding",       "by-go",
+	"fp-lost", "unsupported", "not-evaluated", "disagreed"
+};
 
 struct oracle {
 	const char *path;
 	const struct unwind_machine *machine;
 	Dwarf_CFI *eh, *debug;
+	bool is_go;
 	uint64_t counts[NR_OUTCOMES];
 };
 
 static uint64_t totals[NR_OUTCOMES];
 static uint64_t total_rows, total_bytes, nr_files;
 
-static Dwarf_Frame *frame_at(const struct oracle *o, uint64_t pc)
+/* *ret_by_go: it is for Go's tables to say what is here, since .eh_frame does not. */
+static Dwarf_Frame *frame_at(const struct oracle *o, uint64_t pc, bool *ret_by_go)
 {
 	Dwarf_Frame *frame;
 
+	*ret_by_go = false;
 	if (o->eh && !dwarf_cfi_addrframe(o->eh, pc, &frame))
 		return frame;
+	*ret_by_go = o->is_go;
 	if (o->debug && !dwarf_cfi_addrframe(o->debug, pc, &frame))
 		return frame;
 	return NULL;
@@ -144,6 +152,23 @@ static bool by_libdw(const struct oracle *o, Dwarf_Frame *frame, struct machine_
 	return true;
 }
 
+/* Go's .debug_frame has the CFA and the return address, and takes the frame pointer for untouched. */
+static enum outcome compare_to_go(const struct oracle *o, Dwarf_Frame *frame,
+				  const struct unwind_rule *rule, uint64_t pc)
+{
+	struct machine_state m;
+	struct caller ours, theirs;
+
+	/* A function that sets its stack pointer, and the first one of a stack: .debug_frame tells of neither. */
+	if (rule->kind == UNWIND_GAP || rule->kind == UNWIND_ROOT)
+		return BY_GO;
+	dwarf_eval_state(&m, pc);
+	if (!by_libdw(o, frame, &m, &theirs))
+		return NOT_EVALUATED;
+	ours = by_rule(o, rule, &m);
+	return !theirs.root && ours.cfa == theirs.cfa && ours.ra == theirs.ra ? BY_GO : DISAGREED;
+}
+
 static enum outcome compare_at(const struct oracle *o, Dwarf_Frame *frame,
 			       const struct unwind_rule *rule, uint64_t pc, uint64_t nibble)
 {
@@ -169,10 +194,13 @@ static enum outcome compare_at(const struct oracle *o, Dwarf_Frame *frame,
 }
 
 static enum outcome compare(const struct oracle *o, Dwarf_Frame *frame, uint64_t packed,
-			    uint64_t pc)
+			    uint64_t pc, bool by_go)
 {
 	struct unwind_rule rule = o->machine->unpack(packed);
 	enum outcome worst = AGREED;
+
+	if (by_go)
+		return compare_to_go(o, frame, &rule, pc);
 
 	if (rule.kind == UNWIND_GAP)
 		return DISAGREED;
@@ -207,7 +235,8 @@ static void report(struct oracle *o, enum outcome outcome, uint64_t pc, uint64_t
 static uint64_t next_frame_near(const struct oracle *o, uint64_t pc)
 {
 	for (uint64_t at = pc + 1; at <= pc + PADDING_MAX; at++) {
-		Dwarf_Frame *frame = frame_at(o, at);
+		bool by_go;
+		Dwarf_Frame *frame = frame_at(o, at, &by_go);
 
 		free(frame);
 		if (frame)
@@ -219,13 +248,14 @@ static uint64_t next_frame_near(const struct oracle *o, uint64_t pc)
 /* At pc our rule is packed, up to next. Returns how far the answers of both hold. */
 static uint64_t check_address(struct oracle *o, uint64_t pc, uint64_t packed, uint64_t next)
 {
-	Dwarf_Frame *frame = frame_at(o, pc);
+	bool by_go;
+	Dwarf_Frame *frame = frame_at(o, pc, &by_go);
 	enum outcome outcome;
 	Dwarf_Addr start, end;
 	uint64_t near;
 
 	if (frame) {
-		outcome = compare(o, frame, packed, pc);
+		outcome = compare(o, frame, packed, pc, by_go);
 		dwarf_frame_info(frame, &start, &end, NULL);
 		o->counts[outcome]++;
 		report(o, outcome, pc, packed, frame);
@@ -237,7 +267,7 @@ static uint64_t check_address(struct oracle *o, uint64_t pc, uint64_t packed, ui
 		return next - pc > 16 ? (pc | 15) + 1 : next;
 	}
 	near = next_frame_near(o, pc);
-	outcome = near ? PADDING : DISAGREED;
+	outcome = near ? PADDING : by_go ? BY_GO : DISAGREED;
 	o->counts[outcome]++;
 	report(o, outcome, pc, packed, NULL);
 	return near && near < next ? near : next;
@@ -300,7 +330,10 @@ static void check_elf(struct oracle *o, Elf *elf, const void *image)
 	struct segment segments[SEGMENTS_MAX];
 	size_t nr = elf_read_segments(elf, segments, SEGMENTS_MAX);
 	Dwarf *dwarf = dwarf_begin_elf(elf, DWARF_C_READ, NULL);
+	_cleanup_(gopclntab_freep) struct gopclntab *go = NULL;
 
+	gopclntab_new(&go, elf, segments, nr);
+	o->is_go = go;
 	o->eh = dwarf_getcfi_elf(elf);
 	o->debug = dwarf ? dwarf_getcfi(dwarf) : NULL;
 	check_image(o, image, segments, nr);
