@@ -21,3 +21,8 @@ chroot "$root" /src/dev run record -d 3 -F 499 -o /tmp/all.html -o /tmp/all.fold
 balanced
 [ -s "$root/tmp/all.html" ] || fail "no flame graph"
 grep -q '^wrote /tmp/all.html' "$work/record.log" || fail "it does not say where the flame graph is"
+
+# Without a verb it is the daemon: it says where the page is, and ends in order.
+chroot "$root" timeout -s TERM -k 20 15 /src/dev run --state-dir /tmp/state --web-listen 127.0.0.1:0 >"$work/record.log" 2>&1 || :
+grep -q 'the page listens at 127\.0\.0\.1:' "$work/record.log" || fail "./dev run does not say where the page is"
+[ -d "$root/tmp/state/store" ] || fail "./dev run keeps nothing"

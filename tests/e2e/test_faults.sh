@@ -120,7 +120,7 @@ for signal in INT TERM HUP; do
 	sleep 1
 	kill -$signal $pid
 	sleep 0.05
-	kill -$signal $pid 2>/dev/null
+	kill -$signal $pid 2>/dev/null || : # it may have ended
 	wait $pid || fail "SIG$signal: it ends with $?"
 	balanced
 	[ -s "$work/signal.folded" ] || fail "SIG$signal: no file"
