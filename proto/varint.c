@@ -39,7 +39,10 @@ void varint_put_bytes(struct buf *b, const void *data, size_t len)
 
 void varint_reader_init(struct varint_reader *r, const void *data, size_t len)
 {
-	*r = (struct varint_reader) { .p = data, .end = (const uint8_t *)data + len };
+	static const uint8_t nothing[1]; /* no arithmetic on a null pointer */
+	const uint8_t *p = len ? data : nothing;
+
+	*r = (struct varint_reader) { .p = p, .end = p + len };
 }
 
 size_t varint_left(const struct varint_reader *r)

@@ -113,6 +113,7 @@ static void test_seconds_come_back(void)
 	CHECK_INT(winwire_parse_seconds(b.data, b.len, out, ARRAY_SIZE(out)), 4);
 	CHECK(!memcmp(in, out, 4 * sizeof(*in)));
 	CHECK_INT(winwire_parse_seconds("\xff", 1, out, ARRAY_SIZE(out)), -EBADMSG);
+	CHECK_INT(winwire_parse_seconds(NULL, 0, out, ARRAY_SIZE(out)), 0); /* of a roll-up */
 }
 
 static void test_numbers_keep_to_64_bits(void)
