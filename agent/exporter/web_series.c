@@ -209,7 +209,8 @@ static int owners_finish(struct web_query *q)
 	int r = 0;
 
 	if (!out->len) {
-		qsort(o->rows, o->nr_rows, sizeof(*o->rows), compare_rows);
+		if (o->nr_rows)
+			qsort(o->rows, o->nr_rows, sizeof(*o->rows), compare_rows);
 		buf_addc(out, '{');
 		r = web_write_coverage(q, out);
 		buf_addf(out,
