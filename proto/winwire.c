@@ -108,6 +108,22 @@ int winwire_parse_header(const void *data, size_t len, struct winwire_header *re
 	return r.broken || varint_left(&r) ? -EBADMSG : 0;
 }
 
+void winwire_add_losses(struct winwire_header *to, const struct winwire_header *from)
+{
+	for (size_t i = 0; i < from->nr_losses; i++) {
+		size_t j = 0;
+
+		while (j < to->nr_losses && strcmp(to->losses[j].name, from->losses[i].name))
+			j++;
+		if (j < to->nr_losses)
+			to->losses[j].count += from->losses[i].count;
+		else if (j < WINWIRE_MAX_LOSSES)
+			to->losses[to->nr_losses++] = from->losses[i];
+		else
+			to->losses[j - 1].count += from->losses[i].count;
+	}
+}
+
 int winwire_parse(const void *packet, size_t len, struct winwire_message *ret)
 {
 	struct varint_reader r;
@@ -175,7 +191,7 @@ void winwire_put_body(struct buf *b, size_t nr_owners)
 	varint_put(b, nr_owners);
 }
 
-void winwire_put_owner(struct buf *b, const struct winwire_owner *o)
+void winwire_put_identity(struct buf *b, const struct winwire_owner *o)
 {
 	varint_put_string(b, o->name);
 	varint_put_string(b, o->id);
@@ -187,6 +203,11 @@ void winwire_put_owner(struct buf *b, const struct winwire_owner *o)
 		varint_put_string(b, o->labels[i].key);
 		varint_put_string(b, o->labels[i].value);
 	}
+}
+
+void winwire_put_owner(struct buf *b, const struct winwire_owner *o)
+{
+	winwire_put_identity(b, o);
 	varint_put(b, o->samples);
 	varint_put(b, o->value_ns);
 	varint_put(b, o->usage_ns);

@@ -99,6 +99,9 @@ int winwire_parse(const void *packet, size_t len, struct winwire_message *ret);
 void winwire_put_header(struct buf *b, const struct winwire_header *header);
 int winwire_parse_header(const void *data, size_t len, struct winwire_header *ret);
 
+/* Adds a window's losses to those that are there, by name; when the table is full the last name takes the rest. */
+void winwire_add_losses(struct winwire_header *to, const struct winwire_header *from);
+
 struct winwire_label {
 	const char *key, *value;
 };
@@ -124,6 +127,8 @@ void winwire_put_seconds(struct buf *b, const uint32_t *samples, size_t nr);
 int winwire_parse_seconds(const void *data, size_t len, uint32_t *samples, size_t max);
 
 void winwire_put_body(struct buf *b, size_t nr_owners);
+/* Who the owner is, without its numbers: the first part of winwire_put_owner(), as the store keeps it too. */
+void winwire_put_identity(struct buf *b, const struct winwire_owner *owner);
 void winwire_put_owner(struct buf *b, const struct winwire_owner *owner);
 
 struct winwire_body {

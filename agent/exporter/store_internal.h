@@ -63,9 +63,6 @@ int store_register_targets(struct store *s);
 int store_rollup_step(struct store *s);
 struct store_rollup *store_rollup_free(struct store_rollup *r);
 
-/* An owner's identity as bytes, and back. */
-void store_identity_put(struct buf *b, const struct winwire_owner *owner);
-
 /* End of the newest window, 0 if there is none: the store's own idea of now, free of clock jumps. */
 int store_newest(struct store *s, uint64_t *ret_ns);
 

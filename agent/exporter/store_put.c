@@ -50,27 +50,13 @@ static int put_init(struct put *p)
 				      " SELECT id, ?, ?, 0 FROM targets");
 }
 
-void store_identity_put(struct buf *b, const struct winwire_owner *o)
-{
-	varint_put_string(b, o->name);
-	varint_put_string(b, o->id);
-	varint_put_string(b, o->runtime);
-	varint_put_string(b, o->image);
-	varint_put_string(b, o->cgroup_path);
-	varint_put(b, o->nr_labels);
-	for (size_t i = 0; i < o->nr_labels; i++) {
-		varint_put_string(b, o->labels[i].key);
-		varint_put_string(b, o->labels[i].value);
-	}
-}
-
 static int owner_id(struct put *p, const struct winwire_owner *owner, int64_t *ret)
 {
 	_cleanup_(buf_deinitp) struct buf identity = BUF_NULL;
 	int r;
 
 	buf_init(&identity, (5 + 2 * WINWIRE_MAX_LABELS) * (WINWIRE_STRING_MAX + 16));
-	store_identity_put(&identity, owner);
+	winwire_put_identity(&identity, owner);
 	if (identity.error)
 		return identity.error;
 	r = sql_bind(p->find_owner, "b", identity.data, identity.len) ?: sql_step(p->find_owner);

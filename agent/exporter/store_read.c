@@ -10,7 +10,7 @@ void store_owner_deinit(struct store_owner *o)
 	o->identity = NULL;
 }
 
-/* The inverse of store_identity_put(); the bytes are ours, but the disk may have changed them. */
+/* The inverse of winwire_put_identity(); the bytes are ours, but the disk may have changed them. */
 static int parse_identity(struct store_owner *o, size_t len)
 {
 	struct varint_reader r;

@@ -49,24 +49,6 @@ struct store_rollup *store_rollup_free(struct store_rollup *r)
 }
 DEFINE_CLEANUP(struct store_rollup *, store_rollup_free)
 
-static void add_losses(struct winwire_header *to, const struct winwire_header *from)
-{
-	for (size_t i = 0; i < from->nr_losses; i++) {
-		size_t j = 0;
-
-		while (j < to->nr_losses && strcmp(to->losses[j].name, from->losses[i].name))
-			j++;
-		if (j == WINWIRE_MAX_LOSSES)
-			j--; /* more names than one build has: the last one takes the rest */
-		else if (j == to->nr_losses)
-			to->losses[to->nr_losses++] = (struct winwire_loss) { .count = 0 };
-		if (!to->losses[j].name[0])
-			memcpy(to->losses[j].name, from->losses[i].name,
-			       sizeof(to->losses[j].name));
-		to->losses[j].count += from->losses[i].count;
-	}
-}
-
 /* Reads the members' headers into one. */
 static int collect_members(struct store *s, struct store_rollup *u)
 {
@@ -92,7 +74,7 @@ static int collect_members(struct store *s, struct store_rollup *u)
 			u->header.nr_losses = u->header.duration_ns = 0;
 			memset(u->header.losses, 0, sizeof(u->header.losses));
 		}
-		add_losses(&u->header, h);
+		winwire_add_losses(&u->header, h);
 		u->header.duration_ns += h->duration_ns;
 		u->header.flags |= h->flags;
 		u->members[u->nr_members++] = sqlite3_column_int64(q, 0);

@@ -100,16 +100,21 @@ int sql_step(sqlite3_stmt *s)
 	return sql_error(sqlite3_db_handle(s));
 }
 
+static int prepare_va(sqlite3 *db, sqlite3_stmt **s, const char *sql, const char *types, va_list ap)
+{
+	int r = sql_prepare(db, s, sql);
+
+	return r < 0 ? r : bind_va(*s, types, ap);
+}
+
 int sql_run(sqlite3 *db, const char *sql, const char *types, ...)
 {
 	_cleanup_(sql_finalizep) sqlite3_stmt *s = NULL;
 	va_list ap;
-	int r = sql_prepare(db, &s, sql);
+	int r;
 
-	if (r < 0)
-		return r;
 	va_start(ap, types);
-	r = bind_va(s, types, ap);
+	r = prepare_va(db, &s, sql, types, ap);
 	va_end(ap);
 	if (r < 0)
 		return r;
@@ -123,12 +128,10 @@ int sql_number(sqlite3 *db, int64_t *ret, const char *sql, const char *types, ..
 {
 	_cleanup_(sql_finalizep) sqlite3_stmt *s = NULL;
 	va_list ap;
-	int r = sql_prepare(db, &s, sql);
+	int r;
 
-	if (r < 0)
-		return r;
 	va_start(ap, types);
-	r = bind_va(s, types, ap);
+	r = prepare_va(db, &s, sql, types, ap);
 	va_end(ap);
 	if (r < 0)
 		return r;

@@ -37,23 +37,6 @@ uint64_t web_losses(const struct winwire_header *header)
 	return sum;
 }
 
-/* Adds a window's losses to those that are there, by name; beyond the table's end the last one takes them. */
-static void add_losses(struct winwire_header *to, const struct winwire_header *from)
-{
-	for (size_t i = 0; i < from->nr_losses; i++) {
-		size_t j = 0;
-
-		while (j < to->nr_losses && strcmp(to->losses[j].name, from->losses[i].name))
-			j++;
-		if (j == WINWIRE_MAX_LOSSES)
-			j--;
-		else if (j == to->nr_losses)
-			to->losses[to->nr_losses++] = from->losses[i];
-		else
-			to->losses[j].count += from->losses[i].count;
-	}
-}
-
 static void cover(struct web_query *q, uint64_t end_ns)
 {
 	struct web_coverage *c = &q->coverage[q->side];
@@ -63,7 +46,7 @@ static void cover(struct web_query *q, uint64_t end_ns)
 		c->start_ns = h->start_wall_ns;
 	c->end_ns = MAX(c->end_ns, end_ns);
 	c->covered_ns += h->duration_ns;
-	add_losses(&sum, h);
+	winwire_add_losses(&sum, h);
 	c->header = *h; /* the newest's name, rate and so on; the losses of all */
 	c->header.flags |= sum.flags;
 	c->header.nr_losses = sum.nr_losses;

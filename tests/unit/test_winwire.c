@@ -116,6 +116,29 @@ static void test_seconds_come_back(void)
 	CHECK_INT(winwire_parse_seconds(NULL, 0, out, ARRAY_SIZE(out)), 0); /* of a roll-up */
 }
 
+static void test_losses_add_up_by_name(void)
+{
+	static struct winwire_header sum, one = {
+		.losses = { { .name = "missed", .count = 3 }, { .name = "late", .count = 1 } },
+		.nr_losses = 2,
+	};
+	static struct winwire_header other = { .nr_losses = 1 };
+
+	winwire_add_losses(&sum, &one);
+	winwire_add_losses(&sum, &one);
+	CHECK_INT(sum.nr_losses, 2);
+	CHECK_INT(sum.losses[0].count, 6);
+	CHECK_INT(sum.losses[1].count, 2);
+	for (size_t i = 2; i < WINWIRE_MAX_LOSSES + 3; i++) {
+		snprintf(other.losses[0].name, sizeof(other.losses[0].name), "other %zu", i);
+		other.losses[0].count = 10;
+		winwire_add_losses(&sum, &other);
+	}
+	CHECK_INT(sum.nr_losses, WINWIRE_MAX_LOSSES);
+	CHECK_INT(sum.losses[WINWIRE_MAX_LOSSES - 1].count,
+		  40); /* its own, and three that had no room */
+}
+
 static void test_numbers_keep_to_64_bits(void)
 {
 	_cleanup_(buf_deinitp) struct buf b = BUF_NULL;
@@ -143,6 +166,7 @@ int main(void)
 	RUN(test_answers_and_texts_come_back);
 	RUN(test_a_body_comes_back);
 	RUN(test_seconds_come_back);
+	RUN(test_losses_add_up_by_name);
 	RUN(test_numbers_keep_to_64_bits);
 	return 0;
 }
