@@ -140,9 +140,11 @@ static void set_line(struct dwarf_index *d, struct dwarf_entry *e,
 {
 	struct dwarf_place place = { .line = 0 };
 
-	if (scanned)
+	if (scanned) {
 		place = *scanned;
-	else if (e->have_lines != DWARF_HAVE || !dwarf_lines_find(&e->lines, q->vaddr, &place))
+		stretch_narrow(&q->stretch, q->vaddr, q->vaddr + 1);
+	} else if (e->have_lines != DWARF_HAVE ||
+		   !dwarf_lines_find(&e->lines, q->vaddr, &q->stretch, &place))
 		return;
 	q->file = path_of(d, e, place.file);
 	q->line = place.line;
@@ -158,9 +160,9 @@ static struct dwarf_function *find_function(struct dwarf_index *d, struct dwarf_
 		q->less |= SYMBOLIZER_LESS_FUNCTIONS;
 		return NULL;
 	}
-	i = spans_find(&e->functions.spans, q->vaddr);
+	i = spans_find_stretch(&e->functions.spans, q->vaddr, &q->stretch);
 	if (i == SPANS_NOTHING && dwarf_units_functions(&d->units, e, true))
-		i = spans_find(&e->functions.spans, q->vaddr);
+		i = spans_find_stretch(&e->functions.spans, q->vaddr, &q->stretch);
 	return i == SPANS_NOTHING ? NULL : &e->functions.functions[i];
 }
 
@@ -188,7 +190,7 @@ static int answer(struct dwarf_index *d, struct dwarf_entry *e, const struct dwa
 	}
 	if (in->cut)
 		q->less |= SYMBOLIZER_LESS_INLINES;
-	r = add_frames(d, e, in, dwarf_inlines_find(in, q->vaddr), q, result);
+	r = add_frames(d, e, in, dwarf_inlines_find(in, q->vaddr, &q->stretch), q, result);
 	a.less = q->less;
 	if (q->answered)
 		result_set_answer(result, q->index, &a);
@@ -291,7 +293,8 @@ static size_t find_units(struct dwarf_index *d, struct dwarf_query *queries, siz
 		struct dwarf_query *q = &queries[i];
 		bool open = !q->answered && !q->file;
 
-		q->unit = open ? dwarf_find_unit(&d->find, q->vaddr, nth) : DWARF_NO_UNIT;
+		q->unit = open ? dwarf_find_unit(&d->find, q->vaddr, nth, &q->stretch)
+			       : DWARF_NO_UNIT;
 		found += q->unit != DWARF_NO_UNIT;
 	}
 	return found;
@@ -359,23 +362,22 @@ static int all_rounds(struct dwarf_index *d, struct dwarf_query *queries, size_t
 	return r < 0 ? (int)r : 0;
 }
 
-/* Between batches nobody holds a string: the time to forget them when they are many. */
-static void make_room(struct dwarf_index *d, enum symbolizer_demangle how)
+/* Between questions nobody holds a string: the time to forget them when they are many. */
+bool dwarf_index_make_room(struct dwarf_index *d, enum symbolizer_demangle how)
 {
 	if (dwarf_names_bytes(&d->names) < d->units.soft_max / 2 && d->names.how == how)
-		return;
+		return false;
 	dwarf_units_drop(&d->units);
 	dwarf_names_drop(&d->names);
 	d->names.how = how;
+	return true;
 }
 
 int dwarf_index_answer(struct dwarf_index *d, struct dwarf_query *queries, size_t nr,
-		       enum symbolizer_demangle how, struct result *result)
+		       struct result *result)
 {
-	int r;
+	int r = all_rounds(d, queries, nr, result);
 
-	make_room(d, how);
-	r = all_rounds(d, queries, nr, result);
 	if (r || d->find.complete || d->find_failed || !any_open(queries, nr))
 		return r;
 	r = dwarf_find_completely(&d->find, &d->file, d->mem);

@@ -13,6 +13,7 @@
 
 #include "symbolizer/image.h"
 #include "symbolizer/result.h"
+#include "symbolizer/spans.h"
 
 struct dwarf_index;
 
@@ -33,16 +34,24 @@ struct dwarf_query {
 	const char *
 		file; /* when only a line is known, of code that no function is described for; else NULL */
 	uint32_t line, column;
+	struct stretch
+		stretch; /* STRETCH_ALL before; where the answer is the same, when answered */
 
 	uint64_t unit; /* private */
 };
 
 /*
+ * To be called before a question. Forgets all strings of answers when they are many, or not as `how` wants them; true:
+ * it did.
+ */
+bool dwarf_index_make_room(struct dwarf_index *d, enum symbolizer_demangle how);
+
+/*
  * Answers as many of nr queries as it can, in whatever order is quickest; ascending addresses are. Strings of the
- * answers stay until the next call. Returns 0 or -errno of the result.
+ * answers stay until they are forgotten. Returns 0 or -errno of the result.
  */
 int dwarf_index_answer(struct dwarf_index *d, struct dwarf_query *queries, size_t nr,
-		       enum symbolizer_demangle how, struct result *result);
+		       struct result *result);
 
 /*
  * Other files that belong to it: dwz's shared one, .dwo files or a .dwp. fd and elf may go afterwards. Units that were

@@ -166,43 +166,47 @@ void dwarf_find_deinit(struct dwarf_find *find)
 	*find = (struct dwarf_find) { .mem = find->mem };
 }
 
-/* The first area that begins above address. */
+/* The first area that begins above address: the one before, or one of the next, or to be searched for. */
 static size_t first_above(struct dwarf_find *find, uint64_t address)
 {
+	const struct dwarf_area *areas = find->areas;
 	size_t lo = find->last, n = find->nr;
 
-	for (size_t i = 0; i < 2 && lo < find->nr;
-	     i++, lo++) { /* the same as before, or the next */
-		if (find->areas[lo].start > address) {
-			if (lo && find->areas[lo - 1].start <= address)
-				return lo;
-			break;
-		}
+	for (size_t i = 0; i < 4 && lo < n && lo && areas[lo - 1].start <= address; i++, lo++) {
+		if (areas[lo].start > address)
+			return lo;
 	}
 	lo = 0;
 	while (n > 0) {
 		size_t half = n / 2;
+		bool below = areas[lo + half].start <= address;
 
-		if (find->areas[lo + half].start <= address) {
-			lo += half + 1;
-			n -= half + 1;
-		} else {
-			n = half;
-		}
+		lo = below ? lo + half + 1 : lo;
+		n = below ? n - half - 1 : half;
 	}
 	return lo;
 }
 
-uint64_t dwarf_find_unit(struct dwarf_find *find, uint64_t address, uint32_t nth)
+uint64_t dwarf_find_unit(struct dwarf_find *find, uint64_t address, uint32_t nth,
+			 struct stretch *stretch)
 {
 	size_t lo = first_above(find, address);
 
 	find->last = lo;
+	if (lo < find->nr)
+		stretch_narrow(stretch, 0, find->areas[lo].start);
 	for (uint32_t i = 0; i < LOOK_BACK_MAX && lo-- > 0; i++) {
-		if (find->areas[lo].reach <= address)
+		const struct dwarf_area *area = &find->areas[lo];
+
+		if (area->reach <= address)
 			break;
-		if (address < find->areas[lo].end && !nth--)
-			return find->areas[lo].unit;
+		if (address >= area->end) {
+			stretch_narrow(stretch, area->end, UINT64_MAX);
+			continue;
+		}
+		stretch_narrow(stretch, area->start, area->end);
+		if (!nth--)
+			return area->unit;
 	}
 	return DWARF_NO_UNIT;
 }

@@ -32,7 +32,11 @@ int dwarf_find_completely(struct dwarf_find *find, struct dwarf_file *file, stru
 
 void dwarf_find_deinit(struct dwarf_find *find);
 
-/* The unit of the nth area that holds address, the latest beginning first; DWARF_NO_UNIT when there are no more. */
-uint64_t dwarf_find_unit(struct dwarf_find *find, uint64_t address, uint32_t nth);
+/*
+ * The unit of the nth area that holds address, the latest beginning first; DWARF_NO_UNIT when there are no more.
+ * Narrows the stretch to where the nth is the same.
+ */
+uint64_t dwarf_find_unit(struct dwarf_find *find, uint64_t address, uint32_t nth,
+			 struct stretch *stretch);
 
 #endif

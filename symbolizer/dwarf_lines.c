@@ -310,48 +310,50 @@ void dwarf_lines_deinit(struct dwarf_lines *lines)
 	*lines = (struct dwarf_lines) { .mem = lines->mem };
 }
 
-static const struct dwarf_row *find_row(const struct dwarf_row *rows, size_t n, uint32_t at)
+/* The place of the row at address, which lies in the sequence. */
+static bool find_row(const struct dwarf_lines *lines, const struct dwarf_sequence *s,
+		     uint64_t address, struct stretch *stretch, struct dwarf_place *ret)
 {
-	size_t lo = 0;
+	const struct dwarf_row *rows = &lines->rows[s->first];
+	uint32_t at = (uint32_t)(address - s->start);
+	size_t lo = 0, n = s->nr;
 
 	while (n > 0) { /* the first above */
 		size_t half = n / 2;
+		bool below = rows[lo + half].start <= at;
 
-		if (rows[lo + half].start <= at) {
-			lo += half + 1;
-			n -= half + 1;
-		} else {
-			n = half;
-		}
+		lo = below ? lo + half + 1 : lo;
+		n = below ? n - half - 1 : half;
 	}
-	return lo ? &rows[lo - 1] : NULL;
+	if (!lo)
+		return false;
+	stretch_narrow(stretch, s->start + rows[lo - 1].start,
+		       lo < s->nr ? s->start + rows[lo].start : s->end);
+	*ret = rows[lo - 1].place;
+	return true;
 }
 
-bool dwarf_lines_find(const struct dwarf_lines *lines, uint64_t address, struct dwarf_place *ret)
+bool dwarf_lines_find(const struct dwarf_lines *lines, uint64_t address, struct stretch *stretch,
+		      struct dwarf_place *ret)
 {
 	size_t lo = 0, n = lines->nr_sequences;
 
 	while (n > 0) { /* the first that begins above */
 		size_t half = n / 2;
+		bool below = lines->sequences[lo + half].start <= address;
 
-		if (lines->sequences[lo + half].start <= address) {
-			lo += half + 1;
-			n -= half + 1;
-		} else {
-			n = half;
-		}
+		lo = below ? lo + half + 1 : lo;
+		n = below ? n - half - 1 : half;
 	}
+	if (lo < lines->nr_sequences)
+		stretch_narrow(stretch, 0, lines->sequences[lo].start);
 	/* Sequences do not overlap, but where the same code was kept once and described twice. */
 	for (size_t i = 0; i < 4 && lo > 0; i++) {
 		const struct dwarf_sequence *s = &lines->sequences[--lo];
-		const struct dwarf_row *row;
 
-		if (address >= s->end)
-			continue;
-		row = find_row(&lines->rows[s->first], s->nr, (uint32_t)(address - s->start));
-		if (row)
-			*ret = row->place;
-		return row != NULL;
+		stretch_narrow(stretch, address < s->end ? s->start : s->end, UINT64_MAX);
+		if (address < s->end)
+			return find_row(lines, s, address, stretch, ret);
 	}
 	return false;
 }

@@ -9,6 +9,7 @@
 #define FLEETPROF_SYMBOLIZER_DWARF_LINES_H
 
 #include "symbolizer/dwarf_unit.h"
+#include "symbolizer/spans.h"
 
 /* Files and columns beyond these are unknown (0): no compiler's are. */
 #define DWARF_FILE_BITS 18
@@ -56,8 +57,9 @@ int dwarf_lines_init(struct dwarf_lines *lines, const struct dwarf_program *prog
 		     struct mem *mem);
 void dwarf_lines_deinit(struct dwarf_lines *lines);
 
-/* False: no row covers address. */
-bool dwarf_lines_find(const struct dwarf_lines *lines, uint64_t address, struct dwarf_place *ret);
+/* False: no row covers address. Narrows the stretch to the row's. */
+bool dwarf_lines_find(const struct dwarf_lines *lines, uint64_t address, struct stretch *stretch,
+		      struct dwarf_place *ret);
 
 /* Runs the program for nr ascending addresses; places that are not found stay as they are. */
 void dwarf_lines_scan(const struct dwarf_program *program, const uint64_t *addresses, size_t nr,

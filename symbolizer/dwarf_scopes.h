@@ -54,7 +54,8 @@ int dwarf_inlines_new(struct dwarf_inlines **ret, const struct dwarf_unit *unit,
 
 void dwarf_inlines_free(struct dwarf_inlines *in, struct mem *mem);
 
-/* The innermost node at address: 0, the function itself, at least. */
-uint32_t dwarf_inlines_find(const struct dwarf_inlines *in, uint64_t address);
+/* The innermost node at address: 0, the function itself, at least. Narrows the stretch. */
+uint32_t dwarf_inlines_find(const struct dwarf_inlines *in, uint64_t address,
+			    struct stretch *stretch);
 
 #endif

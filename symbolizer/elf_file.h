@@ -2,6 +2,7 @@
 #ifndef FLEETPROF_SYMBOLIZER_ELF_FILE_H
 #define FLEETPROF_SYMBOLIZER_ELF_FILE_H
 
+#include "symbolizer/stretch.h"
 #include "symbolizer/symbolizer.h"
 
 #include <libelf.h>
@@ -32,7 +33,7 @@ struct symtab *symtab_free(struct symtab *t);
 DEFINE_CLEANUP(struct symtab *, symtab_free)
 size_t symtab_count(const struct symtab *t);
 
-/* The name of the function that holds vaddr, or NULL. Owned by the table. */
-const char *symtab_find(const struct symtab *t, uint64_t vaddr);
+/* The name of the function that holds vaddr, or NULL. Owned by the table. Narrows the stretch to where it is the same. */
+const char *symtab_find(const struct symtab *t, uint64_t vaddr, struct stretch *stretch);
 
 #endif

@@ -4,6 +4,7 @@
 #include "symbolizer/elf_file.h"
 #include "symbolizer/demangle.h"
 #include "symbolizer/gopclntab.h"
+#include "symbolizer/memo.h"
 #include "symbolizer/unwind_table.h"
 
 #include <errno.h>
@@ -11,6 +12,8 @@
 
 #define TABLES_MAX                                                                                 \
 	(20u << 20) /* of debug information that is kept because it may be asked for again */
+
+#define MEMO_SHARE 8 /* of the memory: the part that answers may take */
 
 struct symbolizer_file {
 	int fd, debug_fd;
@@ -24,6 +27,8 @@ struct symbolizer_file {
 	size_t nr_segments;
 	enum symbolizer_demangle demangle;
 	struct mem mem;
+	struct memo memo;
+	struct arena strings; /* of answers that are remembered */
 	struct symbolizer_stats stats;
 	bool tables_tried, no_dwarf;
 };
@@ -54,7 +59,9 @@ int symbolizer_file_new(struct symbolizer_file **ret, int fd, struct err *err)
 	if (!file)
 		return -ENOMEM;
 	file->fd = fd;
-	file->mem.max = SYMBOLIZER_MEMORY_DEFAULT;
+	arena_init(&file->strings, &file->mem);
+	memo_init(&file->memo, &file->mem, 0);
+	symbolizer_file_set_memory(file, SYMBOLIZER_MEMORY_DEFAULT);
 	if (elf_version(EV_CURRENT) == EV_NONE)
 		return err_set(err, -EINVAL, "libelf: %s", elf_errmsg(-1));
 	r = open_elf(fd, &file->elf, err);
@@ -66,10 +73,17 @@ int symbolizer_file_new(struct symbolizer_file **ret, int fd, struct err *err)
 	return 0;
 }
 
+static void forget_answers(struct symbolizer_file *file)
+{
+	memo_clear(&file->memo);
+	arena_deinit(&file->strings);
+}
+
 struct symbolizer_file *symbolizer_file_free(struct symbolizer_file *file)
 {
 	if (!file)
 		return NULL;
+	forget_answers(file);
 	gopclntab_free(file->go);
 	dwarf_index_free(file->dwarf);
 	symtab_free(file->symtab);
@@ -88,11 +102,13 @@ void symbolizer_file_identity(const struct symbolizer_file *file, struct symboli
 void symbolizer_file_set_demangle(struct symbolizer_file *file, enum symbolizer_demangle how)
 {
 	file->demangle = how;
+	forget_answers(file);
 }
 
 void symbolizer_file_set_memory(struct symbolizer_file *file, size_t max)
 {
 	file->mem.max = max;
+	file->memo.max = max / MEMO_SHARE;
 }
 
 void symbolizer_file_stats(const struct symbolizer_file *file, struct symbolizer_stats *ret)
@@ -179,6 +195,8 @@ int symbolizer_file_set_supplement(struct symbolizer_file *file, enum symbolizer
 		r = set_alt(file, fd, elf);
 	else if (!r && kind == SYMBOLIZER_SUPPLEMENT_SPLIT)
 		r = set_split(file, fd, elf);
+	if (!r)
+		forget_answers(file);
 	if (r == SYMBOLIZER_E_UNWANTED)
 		err_set(err, 0, "it does not belong to the file");
 	elf_end(elf);
@@ -201,32 +219,42 @@ static int read_symbols(struct symbolizer_file *file)
 	return symtab_new(&file->symtab, file->elf, file->debug ? file->debug : file->mini.elf);
 }
 
+/* As a person writes it, once for all answers that are remembered; itself when it is not mangled. */
+static const char *demangled(struct symbolizer_file *file, const char *name)
+{
+	_cleanup_(freep) char *text = demangle(name, file->demangle);
+	const char *kept = text ? arena_string(&file->strings, text, strlen(text)) : NULL;
+
+	return kept ? kept : name;
+}
+
 /* A symbol's name, and the line when there is one: assembly has lines and no functions. */
-static int name_by_symbol(struct symbolizer_file *file, const struct dwarf_query *q,
+static int name_by_symbol(struct symbolizer_file *file, struct dwarf_query *q,
 			  struct result *result)
 {
-	_cleanup_(freep) char *demangled = NULL;
-	struct symbolizer_frame frame = { .file = q->file, .line = q->line, .column = q->column };
-	const char *name;
+	struct symbolizer_frame frame = { .file = q->file ? q->file : "",
+					  .line = q->line,
+					  .column = q->column };
 	int r = read_symbols(file);
 
 	if (r)
 		return r;
-	name = symtab_find(file->symtab, q->vaddr);
-	if (!name)
+	frame.system_name = symtab_find(file->symtab, q->vaddr, &q->stretch);
+	if (!frame.system_name)
 		return 0;
-	frame.system_name = name;
-	demangled = demangle(name, file->demangle);
-	frame.name = demangled ? demangled : name;
-	return result_add_frame(result, &frame);
+	frame.name = demangled(file, frame.system_name);
+	return result_add_stable_frame(result, &frame);
 }
 
-static int answer_by_symbol(struct symbolizer_file *file, const struct dwarf_query *q,
+static int answer_by_symbol(struct symbolizer_file *file, struct dwarf_query *q,
 			    struct result *result)
 {
 	struct symbolizer_answer a = { .first_frame = result_frames(result), .vaddr = q->vaddr };
-	int r = name_by_symbol(file, q, result);
+	int r;
 
+	if (file->dwarf) /* it has something to say elsewhere, who knows where */
+		stretch_narrow(&q->stretch, q->vaddr, q->vaddr + 1);
+	r = name_by_symbol(file, q, result);
 	if (r)
 		return r;
 	if (result_frames(result) > a.first_frame)
@@ -243,6 +271,7 @@ static int answer_by_go(struct symbolizer_file *file, struct dwarf_query *q, str
 				       .source = SYMBOLIZER_GOPCLNTAB };
 	int r = gopclntab_frames(file->go, q->vaddr, result);
 
+	stretch_narrow(&q->stretch, q->vaddr, q->vaddr + 1);
 	q->answered = r > 0;
 	if (q->answered)
 		result_set_answer(result, q->index, &a);
@@ -257,7 +286,7 @@ static int answer_all(struct symbolizer_file *file, struct dwarf_query *queries,
 	for (size_t i = 0; file->go && i < nr && !r; i++)
 		r = answer_by_go(file, &queries[i], result);
 	if (file->dwarf && !r)
-		r = dwarf_index_answer(file->dwarf, queries, nr, file->demangle, result);
+		r = dwarf_index_answer(file->dwarf, queries, nr, result);
 	for (size_t i = 0; i < nr && !r; i++) {
 		if (!queries[i].answered)
 			r = answer_by_symbol(file, &queries[i], result);
@@ -265,20 +294,84 @@ static int answer_all(struct symbolizer_file *file, struct dwarf_query *queries,
 	return r;
 }
 
-/* The queries of the addresses that lie in the file's segments; the others' answers stay empty. */
-static size_t make_queries(struct symbolizer_file *file, enum symbolizer_space space,
-			   const uint64_t *addresses, size_t nr, struct dwarf_query *queries)
+/* Before an answer: what is remembered goes when it is too much, or its strings do. */
+static void make_room(struct symbolizer_file *file)
 {
-	size_t n = 0;
+	bool forgot = file->dwarf && dwarf_index_make_room(file->dwarf, file->demangle);
 
+	if (forgot || file->memo.full || file->strings.bytes > file->memo.max)
+		forget_answers(file);
+}
+
+static int answer_from_memo(struct symbolizer_file *file, uint64_t vaddr, size_t index,
+			    struct result *result)
+{
+	const struct memo_entry *entry = memo_find(&file->memo, vaddr);
+	struct symbolizer_answer a = { .first_frame = result_frames(result), .vaddr = vaddr };
+	int r;
+
+	if (!entry)
+		return 0;
+	a.source = entry->source;
+	r = result_add_stable_frames(result, memo_frames(&file->memo, entry), entry->nr_frames);
+	if (r)
+		return r;
+	result_set_answer(result, index, &a);
+	return 1;
+}
+
+struct queries {
+	struct dwarf_query *queries;
+	size_t nr;
+};
+#define QUERIES_NULL ((struct queries) { .queries = NULL })
+
+static void queries_deinit(struct queries *q)
+{
+	free(q->queries);
+}
+DEFINE_CLEANUP_EMBEDDED(struct queries, queries_deinit)
+
+/* What is known is answered; the others become queries, but for addresses outside of the file's segments. */
+static int answer_known(struct symbolizer_file *file, enum symbolizer_space space,
+			const uint64_t *addresses, size_t nr, struct result *result,
+			struct queries *left)
+{
 	for (size_t i = 0; i < nr; i++) {
 		uint64_t vaddr = addresses[i];
+		int r;
 
-		if (space == SYMBOLIZER_VADDR ||
-		    elf_offset_to_vaddr(file->segments, file->nr_segments, addresses[i], &vaddr))
-			queries[n++] = (struct dwarf_query) { .vaddr = vaddr, .index = i };
+		if (space == SYMBOLIZER_FILE_OFFSET &&
+		    !elf_offset_to_vaddr(file->segments, file->nr_segments, addresses[i], &vaddr))
+			continue;
+		r = answer_from_memo(file, vaddr, i, result);
+		if (r < 0)
+			return r;
+		if (r)
+			continue;
+		if (!left->queries)
+			left->queries = malloc((nr - i) * sizeof(*left->queries));
+		if (!left->queries)
+			return -ENOMEM;
+		left->queries[left->nr++] =
+			(struct dwarf_query) { .vaddr = vaddr, .index = i, .stretch = STRETCH_ALL };
 	}
-	return n;
+	return 0;
+}
+
+/* What memory was short for may be better next time, and is not remembered. */
+static void remember(struct symbolizer_file *file, const struct queries *q,
+		     const struct result *result)
+{
+	for (size_t i = 0; i < q->nr; i++) {
+		const struct dwarf_query *query = &q->queries[i];
+		const struct symbolizer_answer *a = result_answer(result, query->index);
+
+		if (!a->less)
+			memo_add(&file->memo, query->stretch.start, query->stretch.end, a->source,
+				 result_answer_frames(result, query->index), a->nr_frames);
+	}
+	memo_settle(&file->memo);
 }
 
 static void count(struct symbolizer_stats *stats, const struct symbolizer_result *result)
@@ -296,18 +389,25 @@ int symbolizer_file_frames(struct symbolizer_file *file, enum symbolizer_space s
 			   const uint64_t *addresses, size_t nr, struct symbolizer_result *ret)
 {
 	_cleanup_(result_freep) struct result *result = NULL;
-	_cleanup_(freep) struct dwarf_query *queries = calloc(nr + 1, sizeof(*queries));
-	int r = queries ? read_tables(file) : -ENOMEM;
+	_cleanup_(queries_deinitp) struct queries left = QUERIES_NULL;
+	int r = read_tables(file);
 
+	if (r)
+		return r;
+	make_room(file);
+	r = result_new(&result, nr);
 	if (!r)
-		r = result_new(&result, nr);
-	if (!r)
-		r = answer_all(file, queries, make_queries(file, space, addresses, nr, queries),
-			       result);
+		r = answer_known(file, space, addresses, nr, result, &left);
+	if (!r && left.nr) {
+		r = answer_all(file, left.queries, left.nr, result);
+		if (!r)
+			remember(file, &left, result);
+	}
 	if (r)
 		return r;
 	result_finish(TAKE_PTR(result), ret);
-	count(&file->stats, ret);
+	if (left.nr)
+		count(&file->stats, ret);
 	return 0;
 }
 

@@ -297,16 +297,17 @@ static int add_frame(const struct gopclntab *t, const struct function *f, uint64
 {
 	int32_t line = value_at(t, f->lines, f->entry, vaddr);
 	const char *name = string_at(t->names, call ? call->name : f->name);
+	const char *file = file_at(t, f, vaddr);
 	struct symbolizer_frame frame = {
 		.name = name && *name ? name : "?",
-		.system_name = name,
-		.file = file_at(t, f, vaddr),
+		.system_name = name ? name : "",
+		.file = file ? file : "",
 		.line = line > 0 ? (uint32_t)line : 0,
 		.start_line = call ? call->start_line : f->start_line,
 		.inlined = call,
 	};
 
-	return result_add_frame(result, &frame);
+	return result_add_stable_frame(result, &frame);
 }
 
 int gopclntab_frames(const struct gopclntab *t, uint64_t vaddr, struct result *result)

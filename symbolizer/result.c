@@ -14,25 +14,26 @@ struct chunk {
 };
 
 struct result {
-	struct symbolizer_answer *answers;
 	struct symbolizer_frame *frames;
 	size_t nr_answers, nr_frames, size;
 	struct chunk *chunks; /* of copied strings */
 	size_t strings, room; /* bytes of all of them; left in the first */
 	char *at;
+	struct symbolizer_answer answers[];
 };
 
 int result_new(struct result **ret, size_t nr_answers)
 {
-	_cleanup_(result_freep) struct result *r = calloc(1, sizeof(*r));
+	struct result *r;
 
+	if (nr_answers > (SIZE_MAX - sizeof(*r)) / sizeof(r->answers[0]))
+		return -ENOMEM;
+	r = malloc(sizeof(*r) + nr_answers * sizeof(r->answers[0]));
 	if (!r)
 		return -ENOMEM;
-	r->nr_answers = nr_answers;
-	r->answers = calloc(nr_answers + 1, sizeof(*r->answers));
-	if (!r->answers)
-		return -ENOMEM;
-	*ret = TAKE_PTR(r);
+	*r = (struct result) { .nr_answers = nr_answers };
+	memset(r->answers, 0, nr_answers * sizeof(r->answers[0]));
+	*ret = r;
 	return 0;
 }
 
@@ -46,7 +47,6 @@ struct result *result_free(struct result *r)
 		r->chunks = chunk->next;
 		free(chunk);
 	}
-	free(r->answers);
 	free(r->frames);
 	free(r);
 	return NULL;
@@ -79,21 +79,30 @@ static int copy(struct result *r, const char **s)
 	return 0;
 }
 
-int result_add_stable_frame(struct result *r, const struct symbolizer_frame *frame)
+int result_add_stable_frames(struct result *r, const struct symbolizer_frame *frames, size_t nr)
 {
-	if (r->nr_frames >= FRAMES_MAX)
-		return -ENOSPC;
-	if (r->nr_frames == r->size) {
-		size_t size = r->size ? 2 * r->size : MIN(r->nr_answers + 8, (size_t)4096);
-		struct symbolizer_frame *more = realloc(r->frames, size * sizeof(*more));
+	if (r->size - r->nr_frames < nr) {
+		size_t size = MAX(r->size ? 2 * r->size : MIN(2 * r->nr_answers, (size_t)4096),
+				  r->nr_frames + nr);
+		struct symbolizer_frame *more;
 
+		if (r->nr_frames + nr > FRAMES_MAX)
+			return -ENOSPC;
+		more = realloc(r->frames, size * sizeof(*more));
 		if (!more)
 			return -ENOMEM;
 		r->frames = more;
 		r->size = size;
 	}
-	r->frames[r->nr_frames++] = *frame;
+	if (nr)
+		memcpy(&r->frames[r->nr_frames], frames, nr * sizeof(*frames));
+	r->nr_frames += nr;
 	return 0;
+}
+
+int result_add_stable_frame(struct result *r, const struct symbolizer_frame *frame)
+{
+	return result_add_stable_frames(r, frame, 1);
 }
 
 int result_add_frame(struct result *r, const struct symbolizer_frame *frame)
@@ -117,6 +126,16 @@ void result_set_answer(struct result *r, size_t i, const struct symbolizer_answe
 {
 	r->answers[i] = *answer;
 	r->answers[i].nr_frames = (uint32_t)r->nr_frames - answer->first_frame;
+}
+
+const struct symbolizer_answer *result_answer(const struct result *r, size_t i)
+{
+	return &r->answers[i];
+}
+
+const struct symbolizer_frame *result_answer_frames(const struct result *r, size_t i)
+{
+	return &r->frames[r->answers[i].first_frame];
 }
 
 void result_finish(struct result *r, struct symbolizer_result *ret)

@@ -21,12 +21,17 @@ int result_add_frame(struct result *r, const struct symbolizer_frame *frame);
 
 /* As above, of strings that stay as long as the result does, and are not copied. */
 int result_add_stable_frame(struct result *r, const struct symbolizer_frame *frame);
+int result_add_stable_frames(struct result *r, const struct symbolizer_frame *frames, size_t nr);
 
 /* How many frames there are: the first_frame of an answer that begins now. */
 uint32_t result_frames(const struct result *r);
 
 /* Sets answer i; its frames are those added since first_frame. */
 void result_set_answer(struct result *r, size_t i, const struct symbolizer_answer *answer);
+
+/* Answer i as it was set, and its frames, until more are added. */
+const struct symbolizer_answer *result_answer(const struct result *r, size_t i);
+const struct symbolizer_frame *result_answer_frames(const struct result *r, size_t i);
 
 /* The finished result; consumes r. */
 void result_finish(struct result *r, struct symbolizer_result *ret);

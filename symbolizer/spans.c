@@ -112,21 +112,31 @@ int spans_flatten(struct spans *s)
 	return 0;
 }
 
-uint32_t spans_find(const struct spans *s, uint64_t address)
+uint32_t spans_find_stretch(const struct spans *s, uint64_t address, struct stretch *stretch)
 {
 	size_t lo = 0, n = s->nr;
 
 	while (n > 0) { /* the first that ends above address */
 		size_t half = n / 2;
+		bool below = s->spans[lo + half].end <= address;
 
-		if (s->spans[lo + half].end <= address) {
-			lo += half + 1;
-			n -= half + 1;
-		} else {
-			n = half;
-		}
+		lo = below ? lo + half + 1 : lo;
+		n = below ? n - half - 1 : half;
 	}
-	return lo < s->nr && s->spans[lo].start <= address ? s->spans[lo].what : SPANS_NOTHING;
+	if (lo < s->nr && s->spans[lo].start <= address) {
+		stretch_narrow(stretch, s->spans[lo].start, s->spans[lo].end);
+		return s->spans[lo].what;
+	}
+	stretch_narrow(stretch, lo ? s->spans[lo - 1].end : 0,
+		       lo < s->nr ? s->spans[lo].start : UINT64_MAX);
+	return SPANS_NOTHING;
+}
+
+uint32_t spans_find(const struct spans *s, uint64_t address)
+{
+	struct stretch stretch = STRETCH_ALL;
+
+	return spans_find_stretch(s, address, &stretch);
 }
 
 void spans_deinit(struct spans *s)

@@ -3,6 +3,7 @@
 #define FLEETPROF_SYMBOLIZER_SPANS_H
 
 #include "symbolizer/mem.h"
+#include "symbolizer/stretch.h"
 
 /* [start, end) belongs to what. */
 struct span {
@@ -27,6 +28,9 @@ int spans_flatten(struct spans *s);
 
 /* Which flat span holds address: its what, or SPANS_NOTHING. */
 uint32_t spans_find(const struct spans *s, uint64_t address);
+
+/* As spans_find(), and narrows the stretch to where it would find the same. */
+uint32_t spans_find_stretch(const struct spans *s, uint64_t address, struct stretch *stretch);
 
 void spans_deinit(struct spans *s);
 

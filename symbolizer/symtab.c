@@ -288,7 +288,7 @@ size_t symtab_count(const struct symtab *t)
 	return t->nr;
 }
 
-const char *symtab_find(const struct symtab *t, uint64_t vaddr)
+const char *symtab_find(const struct symtab *t, uint64_t vaddr, struct stretch *stretch)
 {
 	size_t lo = 0, hi = t->nr;
 
@@ -300,10 +300,18 @@ const char *symtab_find(const struct symtab *t, uint64_t vaddr)
 		else
 			hi = mid;
 	}
+	if (lo < t->nr)
+		stretch_narrow(stretch, 0, t->symbols[lo].start);
 	/* The nearest one below that holds it; none further down does when nothing reaches this far. */
 	while (lo-- > 0 && t->reach[lo] > vaddr) {
-		if (vaddr - t->symbols[lo].start < t->symbols[lo].size)
-			return t->symbols[lo].name;
+		const struct symbol *s = &t->symbols[lo];
+
+		if (vaddr - s->start < s->size) {
+			stretch_narrow(stretch, s->start, s->start + s->size);
+			return s->name;
+		}
+		stretch_narrow(stretch, s->start + s->size, UINT64_MAX);
 	}
+	stretch_narrow(stretch, vaddr, vaddr + 1);
 	return NULL;
 }

@@ -1,4 +1,9 @@
-/* What a question costs when the units that it is about were read: one address at a time, and all sorted at once. */
+/*
+ * What a question costs when the file was read: addresses that were answered before, one at a time, in random order,
+ * and all sorted at once; and addresses that nobody has asked for, of units that were read.
+ *
+ * The addresses come on standard input. Every second of them is the first kind; the others follow when these are done.
+ */
 #include "agent/base/clock.h"
 #include "agent/base/sys.h"
 #include "symbolizer/symbolizer.h"
@@ -9,16 +14,38 @@
 #define ADDRESSES_MAX 65536
 #define ROUNDS 200
 
-static uint64_t addresses[ADDRESSES_MAX];
+struct addresses {
+	uint64_t at[ADDRESSES_MAX];
+	size_t nr;
+};
+static struct addresses asked, shuffled, fresh;
 
-static size_t read_addresses(void)
+static void read_addresses(void)
 {
 	char line[64];
-	size_t nr = 0;
 
-	while (nr < ADDRESSES_MAX && fgets(line, sizeof(line), stdin))
-		addresses[nr++] = strtoull(line, NULL, 16);
-	return nr;
+	for (size_t i = 0; asked.nr < ADDRESSES_MAX && fgets(line, sizeof(line), stdin); i++) {
+		struct addresses *a = i % 2 ? &fresh : &asked;
+
+		a->at[a->nr++] = strtoull(line, NULL, 16);
+	}
+}
+
+/* Knuth's MMIX generator: the same order in each run. */
+static void shuffle(void)
+{
+	uint64_t state = 1;
+
+	shuffled = asked;
+	for (size_t i = shuffled.nr; i > 1; i--) {
+		uint64_t swap = shuffled.at[i - 1];
+		size_t j;
+
+		state = state * 6364136223846793005ULL + 1442695040888963407ULL;
+		j = (state >> 33) % i;
+		shuffled.at[i - 1] = shuffled.at[j];
+		shuffled.at[j] = swap;
+	}
 }
 
 static uint64_t ask(struct symbolizer_file *file, const uint64_t *at, size_t nr)
@@ -30,29 +57,42 @@ static uint64_t ask(struct symbolizer_file *file, const uint64_t *at, size_t nr)
 	return r.nr_frames;
 }
 
+static double each(struct symbolizer_file *file, const struct addresses *a, int rounds)
+{
+	uint64_t start = clock_cpu_ns();
+
+	for (int round = 0; round < rounds; round++) {
+		for (size_t i = 0; i < a->nr; i++)
+			ask(file, &a->at[i], 1);
+	}
+	return (double)(clock_cpu_ns() - start) / (double)((size_t)rounds * a->nr);
+}
+
+static double all(struct symbolizer_file *file, const struct addresses *a, int rounds)
+{
+	uint64_t start = clock_cpu_ns();
+
+	for (int round = 0; round < rounds; round++)
+		ask(file, a->at, a->nr);
+	return (double)(clock_cpu_ns() - start) / (double)((size_t)rounds * a->nr);
+}
+
 int main(int argc, char **argv)
 {
 	_cleanup_(symbolizer_file_freep) struct symbolizer_file *file = NULL;
 	_cleanup_(closep) int fd = argc == 2 ? open(argv[1], O_RDONLY | O_CLOEXEC) : -1;
-	size_t nr = read_addresses();
-	uint64_t start, frames = 0;
+	uint64_t frames;
 
-	if (fd < 0 || !nr || symbolizer_file_new(&file, fd, NULL))
+	read_addresses();
+	shuffle();
+	if (fd < 0 || !fresh.nr || symbolizer_file_new(&file, fd, NULL))
 		return 1;
 	symbolizer_file_set_memory(file, 512u << 20); /* all of it stays */
-	ask(file, addresses, nr);
-	start = clock_cpu_ns();
-	for (int round = 0; round < ROUNDS; round++) {
-		for (size_t i = 0; i < nr; i++)
-			frames += ask(file, &addresses[i], 1);
-	}
-	printf("ns an address, one at a time: %.0f\n",
-	       (double)(clock_cpu_ns() - start) / (double)(ROUNDS * nr));
-	start = clock_cpu_ns();
-	for (int round = 0; round < ROUNDS; round++)
-		frames += ask(file, addresses, nr);
-	printf("ns an address, sorted batch: %.0f\n",
-	       (double)(clock_cpu_ns() - start) / (double)(ROUNDS * nr));
-	printf("frames an address: %.1f\n", (double)frames / (double)(2 * ROUNDS * nr));
+	frames = ask(file, asked.at, asked.nr);
+	printf("%zu addresses of %.1f frames, one at a time: %.0f\n", asked.nr,
+	       (double)frames / (double)asked.nr, each(file, &shuffled, ROUNDS));
+	printf("the same, sorted, all at once: %.0f\n", all(file, &asked, ROUNDS));
+	printf("others between them, one at a time, for the first time: %.0f\n",
+	       each(file, &fresh, 1));
 	return 0;
 }

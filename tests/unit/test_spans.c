@@ -26,6 +26,19 @@ static void check_against(const struct span *all, size_t nr, const struct spans 
 	}
 }
 
+/* Within the stretch of an answer, and no further than it says, every address has it. */
+static void check_stretches(const struct spans *flat)
+{
+	for (uint64_t address = 0; address < 200; address++) {
+		struct stretch stretch = STRETCH_ALL;
+		uint32_t what = spans_find_stretch(flat, address, &stretch);
+
+		CHECK(stretch.start <= address && address < stretch.end);
+		for (uint64_t other = stretch.start; other < 300 && other < stretch.end; other++)
+			CHECK_INT(spans_find(flat, other), what);
+	}
+}
+
 static void flatten_and_check(const struct span *all, size_t nr)
 {
 	struct spans s = { .mem = &mem };
@@ -37,6 +50,7 @@ static void flatten_and_check(const struct span *all, size_t nr)
 		CHECK(s.spans[i - 1].start < s.spans[i - 1].end &&
 		      s.spans[i - 1].end <= s.spans[i].start);
 	check_against(all, nr, &s);
+	check_stretches(&s);
 	spans_deinit(&s);
 	CHECK_INT(mem.used, 0);
 }
