@@ -2,7 +2,6 @@
 #ifndef FLEETPROF_SYMBOLIZER_ELF_FILE_H
 #define FLEETPROF_SYMBOLIZER_ELF_FILE_H
 
-#include "symbolizer/stretch.h"
 #include "symbolizer/symbolizer.h"
 
 #include <libelf.h>
@@ -25,15 +24,5 @@ bool elf_offset_to_vaddr(const struct segment *segments, size_t nr, uint64_t off
 size_t elf_read_segments(Elf *elf, struct segment *segments, size_t max);
 
 void elf_read_identity(Elf *elf, struct symbolizer_identity *ret);
-
-/* A sorted table of function symbols; more: another file of the same program's, with symbols that it lacks, or NULL. */
-struct symtab;
-int symtab_new(struct symtab **ret, Elf *elf, Elf *more);
-struct symtab *symtab_free(struct symtab *t);
-DEFINE_CLEANUP(struct symtab *, symtab_free)
-size_t symtab_count(const struct symtab *t);
-
-/* The name of the function that holds vaddr, or NULL. Owned by the table. Narrows the stretch to where it is the same. */
-const char *symtab_find(const struct symtab *t, uint64_t vaddr, struct stretch *stretch);
 
 #endif

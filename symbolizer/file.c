@@ -5,6 +5,7 @@
 #include "symbolizer/demangle.h"
 #include "symbolizer/gopclntab.h"
 #include "symbolizer/memo.h"
+#include "symbolizer/symtab.h"
 #include "symbolizer/unwind_table.h"
 
 #include <errno.h>
@@ -212,11 +213,33 @@ bool symbolizer_file_next_want(struct symbolizer_file *file, size_t *it,
 /* The symbols of the file, and those that were taken out of it. */
 static int read_symbols(struct symbolizer_file *file)
 {
+	struct symtab_files files = { .elf = file->elf, .fd = file->fd };
+
 	if (file->symtab)
 		return 0;
 	if (!file->identity.has_symtab && !file->debug && !file->mini.elf)
 		minidebug_init(&file->mini, file->elf, &file->mem);
-	return symtab_new(&file->symtab, file->elf, file->debug ? file->debug : file->mini.elf);
+	files.debug = file->debug;
+	files.debug_fd = file->debug_fd;
+	files.mini = file->mini.elf;
+	return symtab_new(&file->symtab, &files, &file->mem);
+}
+
+/* The linker's name; without a symbol's version, and marked, for a stub. */
+static const char *system_name(struct symbolizer_file *file, const struct symtab_query *q)
+{
+	static const char mark[] = "@plt";
+	size_t len = strcspn(q->name, "@");
+	char *name;
+
+	if (!q->stub)
+		return q->name;
+	name = arena_alloc(&file->strings, len + sizeof(mark));
+	if (!name)
+		return q->name;
+	memcpy(name, q->name, len);
+	memcpy(name + len, mark, sizeof(mark));
+	return name;
 }
 
 /* As a person writes it, once for all answers that are remembered; itself when it is not mangled. */
@@ -229,39 +252,73 @@ static const char *demangled(struct symbolizer_file *file, const char *name)
 }
 
 /* A symbol's name, and the line when there is one: assembly has lines and no functions. */
-static int name_by_symbol(struct symbolizer_file *file, struct dwarf_query *q,
-			  struct result *result)
+static int answer_by_symbol(struct symbolizer_file *file, struct dwarf_query *q,
+			    const struct symtab_query *symbol, struct result *result)
 {
+	struct symbolizer_answer a = { .first_frame = result_frames(result), .vaddr = q->vaddr };
 	struct symbolizer_frame frame = { .file = q->file ? q->file : "",
 					  .line = q->line,
 					  .column = q->column };
-	int r = read_symbols(file);
+	int r = 0;
 
-	if (r)
-		return r;
-	frame.system_name = symtab_find(file->symtab, q->vaddr, &q->stretch);
-	if (!frame.system_name)
-		return 0;
-	frame.name = demangled(file, frame.system_name);
-	return result_add_stable_frame(result, &frame);
-}
-
-static int answer_by_symbol(struct symbolizer_file *file, struct dwarf_query *q,
-			    struct result *result)
-{
-	struct symbolizer_answer a = { .first_frame = result_frames(result), .vaddr = q->vaddr };
-	int r;
-
-	if (file->dwarf) /* it has something to say elsewhere, who knows where */
-		stretch_narrow(&q->stretch, q->vaddr, q->vaddr + 1);
-	r = name_by_symbol(file, q, result);
-	if (r)
-		return r;
-	if (result_frames(result) > a.first_frame)
+	q->stretch = symbol->stretch;
+	if (symbol->name) {
+		frame.system_name = system_name(file, symbol);
+		frame.name = demangled(file, frame.system_name);
 		a.source = q->line ? SYMBOLIZER_DWARF : SYMBOLIZER_SYMTAB;
+		r = result_add_stable_frame(result, &frame);
+	}
 	a.less = q->less | (file->no_dwarf ? SYMBOLIZER_LESS_FUNCTIONS : 0);
 	result_set_answer(result, q->index, &a);
-	return 0;
+	return r;
+}
+
+static int by_address(const void *a, const void *b)
+{
+	const struct symtab_query *x = a, *y = b;
+
+	return x->vaddr < y->vaddr ? -1 : x->vaddr > y->vaddr;
+}
+
+/* The queries that nobody has answered, ascending; queries has room for all. */
+static size_t open_queries(const struct symbolizer_file *file, const struct dwarf_query *queries,
+			   size_t nr, struct symtab_query *open)
+{
+	bool sorted = true;
+	size_t n = 0;
+
+	for (size_t i = 0; i < nr; i++) {
+		const struct dwarf_query *q = &queries[i];
+
+		if (q->answered)
+			continue;
+		open[n] = (struct symtab_query) { .vaddr = q->vaddr,
+						  .index = i,
+						  .stretch = q->stretch };
+		if (file->dwarf) /* it has something to say elsewhere, who knows where */
+			stretch_narrow(&open[n].stretch, q->vaddr, q->vaddr + 1);
+		sorted &= !n || open[n - 1].vaddr <= q->vaddr;
+		n++;
+	}
+	if (!sorted)
+		qsort(open, n, sizeof(*open), by_address);
+	return n;
+}
+
+static int answer_by_symbols(struct symbolizer_file *file, struct dwarf_query *queries, size_t nr,
+			     struct result *result)
+{
+	_cleanup_(freep) struct symtab_query *open = malloc(nr * sizeof(*open));
+	size_t n = open ? open_queries(file, queries, nr, open) : 0;
+	int r = open ? 0 : -ENOMEM;
+
+	if (n)
+		r = read_symbols(file);
+	if (n && !r)
+		r = symtab_answer(file->symtab, open, n);
+	for (size_t i = 0; i < n && !r; i++)
+		r = answer_by_symbol(file, &queries[open[i].index], &open[i], result);
+	return r;
 }
 
 static int answer_by_go(struct symbolizer_file *file, struct dwarf_query *q, struct result *result)
@@ -287,11 +344,7 @@ static int answer_all(struct symbolizer_file *file, struct dwarf_query *queries,
 		r = answer_by_go(file, &queries[i], result);
 	if (file->dwarf && !r)
 		r = dwarf_index_answer(file->dwarf, queries, nr, result);
-	for (size_t i = 0; i < nr && !r; i++) {
-		if (!queries[i].answered)
-			r = answer_by_symbol(file, &queries[i], result);
-	}
-	return r;
+	return r ? r : answer_by_symbols(file, queries, nr, result);
 }
 
 /* Before an answer: what is remembered goes when it is too much, or its strings do. */

@@ -245,6 +245,12 @@ bool image_has(const struct image *image, enum image_section w)
 	return image->sections[w].there;
 }
 
+const uint8_t *image_bytes(const struct image *image, size_t *ret_size)
+{
+	*ret_size = image->size;
+	return image->map;
+}
+
 void image_touch(struct image *image, const void *data, size_t size)
 {
 	uintptr_t at = (uintptr_t)data, map = (uintptr_t)image->map;

@@ -53,7 +53,10 @@ struct section image_section(struct image *image, enum image_section which);
 /* Is it there, unpacked or not? */
 bool image_has(const struct image *image, enum image_section which);
 
-/* To be called before size bytes at data, of one of the sections, are read. */
+/* The whole file as it is mapped; NULL when it is of another byte order, or empty. */
+const uint8_t *image_bytes(const struct image *image, size_t *ret_size);
+
+/* To be called before size bytes at data, of one of the sections or of the file, are read. */
 void image_touch(struct image *image, const void *data, size_t size);
 
 /* Sections that were there and could not be had: too large for the ceiling, or broken. */

@@ -1,317 +1,464 @@
-/* Function symbols of .symtab and .dynsym, sorted by address, and the PLT's stubs by the names they stand for. */
-#include "symbolizer/elf_file.h"
+/*
+ * Functions by symbol tables: in one pass over them, or from a sorted table.
+ *
+ * A symbol with a size holds what it says; one without reaches to the next symbol, or its section's end. The one that
+ * begins last before an address and holds it is the answer; of several at one place the preferred one, else the first.
+ */
+#include "symbolizer/symtab.h"
+#include "symbolizer/symtab_plt.h"
+#include "symbolizer/symtab_source.h"
 
 #include <errno.h>
-#include <gelf.h>
-#include <string.h>
+#include <stdlib.h>
 
+#define FILES_MAX 2
 #define SYMBOLS_MAX (16u << 20)
-#define GUESSED_SIZE_MAX (1u << 20) /* how far a symbol without a size reaches, at the most */
+#define PASSES_MAX 8 /* after so many the table pays */
+#define PART_MIN 16 /* queries of a pass, when memory is short */
+#define WORK_MAX                                                                                   \
+	(64u << 20) /* addresses that symbols hold, in one pass: overlapping ones may be a bomb */
 
-struct symbol {
-	uint64_t start, size;
-	uint64_t section_end; /* where a symbol without a size must end */
-	const char *name;
-	uint32_t rank; /* order of preference among equals: lower is better */
-	uint32_t index; /* as found, so that the choice is stable */
-	bool owned;
+/* Where a symbol is. */
+struct place {
+	uint32_t source, index;
+};
+
+struct entry {
+	uint64_t start, end;
+	uint64_t reach; /* largest end of the entries up to this one */
+	uint32_t index;
+	uint16_t source;
+	uint8_t rank;
+	bool unsized;
 };
 
 struct symtab {
-	struct symbol *symbols;
-	uint64_t *reach; /* largest end of the symbols up to each */
+	struct mem *mem;
+	struct symtab_file files[FILES_MAX];
+	size_t nr_files, nr_sources;
+	struct symtab_source sources[SYMTAB_SOURCES_MAX];
+	struct symtab_plt plt;
+	uint32_t passes;
+	struct entry
+		*entries; /* sorted, the preferred of equals last; NULL: not yet, or no memory */
 	size_t nr, size;
 };
 
-static int push(struct symtab *t, const struct symbol *symbol)
+static int add_file(struct symtab *t, Elf *elf, int fd)
 {
-	if (t->nr >= SYMBOLS_MAX)
-		return -ENOSPC;
-	if (t->nr == t->size) {
-		size_t size = t->size ? 2 * t->size : 256;
-		struct symbol *more = realloc(t->symbols, size * sizeof(*more));
+	struct symtab_file *file = &t->files[t->nr_files];
+	int r = elf ? symtab_file_init(file, elf, fd, t->mem) : 0;
 
-		if (!more)
-			return -ENOMEM;
-		t->symbols = more;
-		t->size = size;
-	}
-	t->symbols[t->nr] = *symbol;
-	t->symbols[t->nr].index = (uint32_t)t->nr;
-	t->nr++;
+	if (r || !elf)
+		return r;
+	t->nr_files++;
+	t->nr_sources = symtab_sources_add(t->sources, t->nr_sources, file, elf);
 	return 0;
 }
 
-/* Global before weak before local; with a size before without. */
-static uint32_t rank_of(const GElf_Sym *sym)
+int symtab_new(struct symtab **ret, const struct symtab_files *files, struct mem *mem)
 {
-	uint32_t binding = GELF_ST_BIND(sym->st_info);
-	uint32_t rank = binding == STB_GLOBAL ? 0 : binding == STB_WEAK ? 1 : 2;
-
-	return 2 * rank + !sym->st_size;
-}
-
-static bool is_function(const GElf_Sym *sym, const char *name)
-{
-	uint32_t type = GELF_ST_TYPE(sym->st_info);
-
-	if (sym->st_shndx == SHN_UNDEF || !name || !*name)
-		return false;
-	/* Assembly often leaves the type out; mapping symbols ($x, .L) are no names. */
-	return type == STT_FUNC || type == STT_GNU_IFUNC ||
-	       (type == STT_NOTYPE && sym->st_value && name[0] != '$' && name[0] != '.');
-}
-
-static uint64_t section_end_of(Elf *elf, const GElf_Sym *sym, bool *ret_executable)
-{
-	Elf_Scn *scn = sym->st_shndx < SHN_LORESERVE ? elf_getscn(elf, sym->st_shndx) : NULL;
-	GElf_Shdr shdr;
-
-	*ret_executable = true;
-	if (!scn || !gelf_getshdr(scn, &shdr))
-		return sym->st_value + GUESSED_SIZE_MAX;
-	*ret_executable = shdr.sh_flags & SHF_EXECINSTR;
-	return shdr.sh_addr + shdr.sh_size;
-}
-
-static int read_table(struct symtab *t, Elf *elf, Elf_Scn *scn, const GElf_Shdr *shdr)
-{
-	Elf_Data *data = elf_getdata(scn, NULL);
-	size_t nr = data && shdr->sh_entsize ? data->d_size / shdr->sh_entsize : 0;
-
-	for (size_t i = 0; i < nr && i < SYMBOLS_MAX; i++) {
-		struct symbol symbol = { .size = 0 };
-		bool executable;
-		GElf_Sym sym;
-		int r;
-
-		if (!gelf_getsym(data, (int)i, &sym))
-			continue;
-		symbol.name = elf_strptr(elf, shdr->sh_link, sym.st_name);
-		if (!is_function(&sym, symbol.name))
-			continue;
-		symbol.start = sym.st_value;
-		symbol.size = sym.st_size;
-		symbol.section_end = section_end_of(elf, &sym, &executable);
-		symbol.rank = rank_of(&sym);
-		if (!executable)
-			continue;
-		r = push(t, &symbol);
-		if (r)
-			return r;
-	}
-	return 0;
-}
-
-struct plt {
-	uint64_t addr, size, entry;
-	uint64_t first; /* offset of the first stub: .plt begins with the resolver */
-};
-
-#define PLT_ENTRY 16 /* x86-64 and arm64 alike, all of the linkers' forms */
-
-/* The stubs follow the order of the jump relocations. .plt.sec, where it is there, holds what is called. */
-static bool find_plt(Elf *elf, size_t names, struct plt *plt, Elf_Scn **ret_relocations,
-		     GElf_Shdr *ret_shdr)
-{
-	bool found_plt = false, found_relocations = false;
-	GElf_Ehdr ehdr;
-	Elf_Scn *scn = NULL;
-
-	if (!gelf_getehdr(elf, &ehdr))
-		return false;
-	plt->entry = PLT_ENTRY;
-	while ((scn = elf_nextscn(elf, scn))) {
-		const char *name;
-		GElf_Shdr shdr;
-
-		if (!gelf_getshdr(scn, &shdr) || !(name = elf_strptr(elf, names, shdr.sh_name)))
-			continue;
-		if (!strcmp(name, ".rela.plt")) {
-			found_relocations = true;
-			*ret_relocations = scn;
-			*ret_shdr = shdr;
-		} else if (!strcmp(name, ".plt.sec") || (!strcmp(name, ".plt") && !found_plt)) {
-			plt->addr = shdr.sh_addr;
-			plt->size = shdr.sh_size;
-			plt->first = name[4] ? 0 : ehdr.e_machine == EM_AARCH64 ? 32 : 16;
-			found_plt = true;
-		}
-	}
-	return found_plt && found_relocations && ehdr.e_type != ET_REL;
-}
-
-static int push_stub(struct symtab *t, const char *name, uint64_t start)
-{
-	struct symbol symbol = { .start = start,
-				 .size = PLT_ENTRY,
-				 .section_end = start + PLT_ENTRY,
-				 .rank = 8,
-				 .owned = true };
-	char *text;
-	int r;
-
-	if (asprintf(&text, "%.*s@plt", (int)strcspn(name, "@"), name) < 0)
-		return -ENOMEM;
-	symbol.name = text;
-	r = push(t, &symbol);
-	if (r)
-		free(text);
-	return r;
-}
-
-static int read_plt(struct symtab *t, Elf *elf)
-{
-	Elf_Scn *relocations = NULL, *symbols;
-	GElf_Shdr shdr = { 0 }, symbols_shdr;
-	Elf_Data *data, *symbols_data;
-	size_t names;
-	struct plt plt = { .addr = 0 };
-
-	if (elf_getshdrstrndx(elf, &names) < 0 || !find_plt(elf, names, &plt, &relocations, &shdr))
-		return 0;
-	symbols = elf_getscn(elf, shdr.sh_link);
-	data = elf_getdata(relocations, NULL);
-	if (!symbols || !data || !gelf_getshdr(symbols, &symbols_shdr) || !shdr.sh_entsize)
-		return 0;
-	symbols_data = elf_getdata(symbols, NULL);
-	for (size_t i = 0; symbols_data && i < data->d_size / shdr.sh_entsize; i++) {
-		uint64_t at = plt.first + i * plt.entry;
-		const char *name;
-		GElf_Rela rela;
-		GElf_Sym sym;
-		int r;
-
-		if (at + plt.entry > plt.size || !gelf_getrela(data, (int)i, &rela))
-			break;
-		if (!gelf_getsym(symbols_data, (int)GELF_R_SYM(rela.r_info), &sym))
-			continue;
-		name = elf_strptr(elf, symbols_shdr.sh_link, sym.st_name);
-		if (!name || !*name)
-			continue;
-		r = push_stub(t, name, plt.addr + at);
-		if (r)
-			return r;
-	}
-	return 0;
-}
-
-static int compare(const void *a, const void *b)
-{
-	const struct symbol *x = a, *y = b;
-
-	if (x->start != y->start)
-		return x->start < y->start ? -1 : 1;
-	/* Among equals the preferred one stands last, where the search arrives first. */
-	if (x->rank != y->rank)
-		return x->rank > y->rank ? -1 : 1;
-	return x->index > y->index ? -1 : 1;
-}
-
-/* A symbol without a size reaches to the next one, or to its section's end. */
-static void guess_sizes(struct symtab *t)
-{
-	uint64_t next = UINT64_MAX, reach = 0;
-
-	for (size_t i = t->nr; i-- > 0;) {
-		struct symbol *s = &t->symbols[i];
-		uint64_t end = MIN(next, s->section_end);
-
-		if (!s->size && end > s->start)
-			s->size = MIN(end - s->start, (uint64_t)GUESSED_SIZE_MAX);
-		if (i && t->symbols[i - 1].start != s->start)
-			next = s->start;
-	}
-	for (size_t i = 0; i < t->nr; i++) {
-		uint64_t end = t->symbols[i].start + t->symbols[i].size;
-
-		reach = MAX(reach, end);
-		t->reach[i] = reach;
-	}
-}
-
-static int read_tables(struct symtab *t, Elf *elf)
-{
-	Elf_Scn *scn = NULL;
-	int r = 0;
-
-	while (!r && (scn = elf_nextscn(elf, scn))) {
-		GElf_Shdr shdr;
-
-		if (gelf_getshdr(scn, &shdr) &&
-		    (shdr.sh_type == SHT_SYMTAB || shdr.sh_type == SHT_DYNSYM))
-			r = read_table(t, elf, scn, &shdr);
-	}
-	return r;
-}
-
-int symtab_new(struct symtab **ret, Elf *elf, Elf *more)
-{
-	_cleanup_(symtab_freep) struct symtab *t = calloc(1, sizeof(*t));
+	_cleanup_(symtab_freep) struct symtab *t = mem_zalloc(mem, sizeof(*t));
 	int r;
 
 	if (!t)
 		return -ENOMEM;
-	r = read_tables(t, elf);
-	if (!r && more)
-		r = read_tables(t, more);
-	if (!r)
-		r = read_plt(t, elf);
-	if (r && r != -ENOSPC)
+	t->mem = mem;
+	r = add_file(t, files->elf, files->fd);
+	if (!r && files->debug)
+		r = add_file(t, files->debug, files->debug_fd);
+	else if (!r)
+		r = add_file(t, files->mini, -1);
+	if (r)
 		return r;
-	t->reach = calloc(t->nr + 1, sizeof(*t->reach));
-	if (!t->reach)
-		return -ENOMEM;
-	if (t->nr)
-		qsort(t->symbols, t->nr, sizeof(*t->symbols), compare);
-	guess_sizes(t);
+	symtab_plt_init(&t->plt, files->elf);
 	*ret = TAKE_PTR(t);
 	return 0;
 }
 
 struct symtab *symtab_free(struct symtab *t)
 {
+	struct mem *mem;
+
 	if (!t)
 		return NULL;
-	for (size_t i = 0; i < t->nr; i++) {
-		if (t->symbols[i].owned)
-			free((char *)t->symbols[i].name);
-	}
-	free(t->symbols);
-	free(t->reach);
-	free(t);
+	mem = t->mem;
+	mem_free(mem, t->entries, t->size * sizeof(*t->entries));
+	for (size_t i = 0; i < t->nr_files; i++)
+		symtab_file_deinit(&t->files[i]);
+	mem_free(mem, t, sizeof(*t));
 	return NULL;
 }
 
-size_t symtab_count(const struct symtab *t)
+/* Calls for each function's symbol, in the order of the tables, until it returns other than 0. */
+typedef int (*symbol_fn)(void *userdata, const struct symtab_symbol *symbol, struct place place);
+
+static int each_symbol(struct symtab *t, symbol_fn fn, void *userdata)
 {
-	return t->nr;
-}
+	struct symtab_symbol symbol;
+	int r = 0;
 
-const char *symtab_find(const struct symtab *t, uint64_t vaddr, struct stretch *stretch)
-{
-	size_t lo = 0, hi = t->nr;
+	for (uint32_t i = 0; i < t->nr_sources && !r; i++) {
+		const struct symtab_source *s = &t->sources[i];
 
-	while (lo < hi) { /* first symbol above vaddr */
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (t->symbols[mid].start <= vaddr)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	if (lo < t->nr)
-		stretch_narrow(stretch, 0, t->symbols[lo].start);
-	/* The nearest one below that holds it; none further down does when nothing reaches this far. */
-	while (lo-- > 0 && t->reach[lo] > vaddr) {
-		const struct symbol *s = &t->symbols[lo];
-
-		if (vaddr - s->start < s->size) {
-			stretch_narrow(stretch, s->start, s->start + s->size);
-			return s->name;
+		for (size_t j = 0; j < s->nr && j < UINT32_MAX && !r; j++) {
+			if (j % SYMTAB_STEP == 0)
+				symtab_source_touch(s, j);
+			if (symtab_source_read(s, j, &symbol))
+				r = fn(userdata, &symbol,
+				       (struct place) { .source = i, .index = (uint32_t)j });
 		}
-		stretch_narrow(stretch, s->start + s->size, UINT64_MAX);
 	}
-	stretch_narrow(stretch, vaddr, vaddr + 1);
-	return NULL;
+	return r;
+}
+
+static uint64_t end_of(const struct symtab_symbol *symbol)
+{
+	uint64_t end = symbol->start + symbol->size;
+
+	return end < symbol->start ? UINT64_MAX : end;
+}
+
+static const char *name_at(const struct symtab *t, struct place place)
+{
+	const struct symtab_source *s = &t->sources[place.source];
+	struct symtab_symbol symbol;
+
+	return symtab_source_read(s, place.index, &symbol) ? symtab_source_string(s, symbol.name)
+							   : "";
+}
+
+/* A symbol that may be the answer to a query. */
+struct candidate {
+	uint64_t start, end;
+	uint32_t rank; /* UINT32_MAX: none */
+	struct place place;
+};
+#define CANDIDATE_NONE ((struct candidate) { .rank = UINT32_MAX })
+
+/* What a pass finds out about one query. */
+struct slot {
+	struct candidate sized; /* that holds the address */
+	struct candidate unsized; /* that begins last, in the gap below the address */
+};
+
+/* The symbols that begin above the query before, up to this one's address. */
+struct gap {
+	uint64_t first, last; /* first UINT64_MAX: none */
+};
+
+struct pass {
+	const uint64_t *addresses; /* of the queries, ascending */
+	size_t nr;
+	struct slot *slots;
+	struct gap *gaps; /* as slots, one more behind them: for what begins above */
+	uint32_t *
+		buckets; /* stretch of addresses → first query that is not below; one more behind them */
+	uint64_t base;
+	uint32_t shift;
+	size_t work;
+	struct arena memory;
+};
+
+#define BUCKETS_MIN 64
+
+/* As many stretches of equal size as there are queries, or more. */
+static bool make_buckets(struct pass *pass)
+{
+	uint64_t range = pass->addresses[pass->nr - 1] - pass->base;
+	size_t nr = MAX(pass->nr, (size_t)BUCKETS_MIN), i = 0;
+
+	while (range >> pass->shift >= nr)
+		pass->shift++;
+	nr = (range >> pass->shift) + 2;
+	pass->buckets = arena_alloc(&pass->memory, nr * sizeof(*pass->buckets));
+	for (size_t b = 0; pass->buckets && b < nr; b++) {
+		while (i < pass->nr && (pass->addresses[i] - pass->base) >> pass->shift < b)
+			i++;
+		pass->buckets[b] = (uint32_t)i;
+	}
+	return pass->buckets;
+}
+
+static bool pass_init(struct pass *pass, const struct symtab_query *queries, size_t nr,
+		      struct mem *mem)
+{
+	uint64_t *addresses;
+
+	*pass = (struct pass) { .nr = nr, .base = queries[0].vaddr };
+	arena_init(&pass->memory, mem);
+	addresses = arena_alloc(&pass->memory, nr * sizeof(*addresses));
+	pass->addresses = addresses;
+	pass->slots = arena_alloc(&pass->memory, (nr + 1) * sizeof(*pass->slots));
+	pass->gaps = arena_alloc(&pass->memory, (nr + 1) * sizeof(*pass->gaps));
+	if (!addresses || !pass->slots || !pass->gaps)
+		return false;
+	for (size_t i = 0; i <= nr; i++) {
+		pass->slots[i] =
+			(struct slot) { .sized = CANDIDATE_NONE, .unsized = CANDIDATE_NONE };
+		pass->gaps[i] = (struct gap) { .first = UINT64_MAX };
+		if (i < nr)
+			addresses[i] = queries[i].vaddr;
+	}
+	return make_buckets(pass);
+}
+
+static void offer(struct candidate *best, const struct symtab_symbol *symbol, uint64_t end,
+		  struct place place)
+{
+	if (best->rank != UINT32_MAX &&
+	    (symbol->start < best->start ||
+	     (symbol->start == best->start && symbol->rank >= best->rank)))
+		return;
+	*best = (struct candidate) {
+		.start = symbol->start, .end = end, .rank = symbol->rank, .place = place
+	};
+}
+
+/* The first query whose address is not below. */
+static inline size_t first_query(const struct pass *pass, uint64_t address)
+{
+	size_t lo, n;
+
+	if (address <= pass->base)
+		return 0;
+	if (address > pass->addresses[pass->nr - 1])
+		return pass->nr;
+	n = (address - pass->base) >> pass->shift;
+	lo = pass->buckets[n];
+	n = pass->buckets[n + 1] - lo;
+	while (n > 0) {
+		size_t half = n / 2;
+		bool below = pass->addresses[lo + half] < address;
+
+		lo = below ? lo + half + 1 : lo;
+		n = below ? n - half - 1 : half;
+	}
+	return lo;
+}
+
+static int on_symbol(void *userdata, const struct symtab_symbol *symbol, struct place place)
+{
+	struct pass *pass = userdata;
+	size_t i = first_query(pass, symbol->start);
+	struct gap *gap = &pass->gaps[i];
+	uint64_t end = end_of(symbol);
+
+	gap->first = MIN(gap->first, symbol->start);
+	gap->last = MAX(gap->last, symbol->start);
+	if (!symbol->size)
+		offer(&pass->slots[i].unsized, symbol, symbol->limit, place);
+	for (; symbol->size && i < pass->nr && pass->addresses[i] < end; i++) {
+		offer(&pass->slots[i].sized, symbol, end, place);
+		if (pass->work++ > WORK_MAX)
+			break;
+	}
+	return 0;
+}
+
+/* near is where the symbol begins that is next at or below the address, next where the one above does. */
+static void set_answer(const struct symtab *t, const struct candidate *best, uint64_t near,
+		       uint64_t next, struct symtab_query *q)
+{
+	const char *name = name_at(t, best->place);
+
+	if (!*name)
+		return;
+	q->name = name;
+	/* Behind a symbol that is within another one, this address alone is certain. */
+	if (best->start == near)
+		stretch_narrow(&q->stretch, near, MIN(best->end, next));
+	else
+		stretch_narrow(&q->stretch, q->vaddr, q->vaddr + 1);
+}
+
+static void take_slot(const struct symtab *t, const struct slot *slot,
+		      const struct candidate *unsized, uint64_t near, uint64_t next,
+		      struct symtab_query *q)
+{
+	const struct candidate *best = &slot->sized;
+
+	if (unsized->rank != UINT32_MAX && unsized->start == near && q->vaddr < unsized->end &&
+	    (best->rank == UINT32_MAX || best->start < near || unsized->rank < best->rank))
+		best = unsized;
+	if (best->rank != UINT32_MAX)
+		set_answer(t, best, near, next, q);
+}
+
+static void take_answers(const struct symtab *t, const struct pass *pass,
+			 struct symtab_query *queries)
+{
+	struct candidate unsized = CANDIDATE_NONE;
+	uint64_t near = 0, next;
+	size_t above = 0;
+
+	for (size_t i = 0; i < pass->nr; i++) {
+		if (pass->gaps[i].first != UINT64_MAX)
+			near = pass->gaps[i].last;
+		if (pass->slots[i].unsized.rank != UINT32_MAX)
+			unsized = pass->slots[i].unsized;
+		above = MAX(above, i + 1);
+		while (above < pass->nr && pass->gaps[above].first == UINT64_MAX)
+			above++;
+		next = pass->gaps[above].first;
+		take_slot(t, &pass->slots[i], &unsized, near, next, &queries[i]);
+	}
+}
+
+static int answer_by_pass(struct symtab *t, struct symtab_query *queries, size_t nr)
+{
+	struct pass pass;
+	bool good = pass_init(&pass, queries, nr, t->mem);
+
+	if (good) {
+		t->passes++;
+		each_symbol(t, on_symbol, &pass);
+		take_answers(t, &pass, queries);
+	}
+	arena_deinit(&pass.memory);
+	return good ? 0 : -ENOMEM;
+}
+
+/* Fewer at a time take less memory. */
+static int answer_by_passes(struct symtab *t, struct symtab_query *queries, size_t nr)
+{
+	size_t part = nr;
+	int r = 0;
+
+	for (size_t i = 0; i < nr && !r;) {
+		r = answer_by_pass(t, &queries[i], MIN(part, nr - i));
+		if (!r) {
+			i += part;
+		} else if (part > PART_MIN) {
+			part = MAX(part / 4, (size_t)PART_MIN);
+			r = 0;
+		}
+	}
+	return r;
+}
+
+static int add_entry(void *userdata, const struct symtab_symbol *symbol, struct place place)
+{
+	struct symtab *t = userdata;
+	int r = mem_grow(t->mem, (void **)&t->entries, &t->size, t->nr, sizeof(*t->entries),
+			 SYMBOLS_MAX);
+
+	if (!r)
+		t->entries[t->nr++] = (struct entry) {
+			.start = symbol->start,
+			.end = symbol->size ? end_of(symbol) : symbol->limit,
+			.unsized = !symbol->size,
+			.rank = symbol->rank,
+			.source = (uint16_t)place.source,
+			.index = place.index,
+		};
+	return r;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct entry *x = a, *y = b;
+
+	if (x->start != y->start)
+		return x->start < y->start ? -1 : 1;
+	/* Among equals the preferred one stands last, where the search arrives first. */
+	if (x->rank != y->rank)
+		return x->rank > y->rank ? -1 : 1;
+	if (x->source != y->source)
+		return x->source > y->source ? -1 : 1;
+	return x->index > y->index ? -1 : 1;
+}
+
+/* A symbol without a size reaches no further than to the next one. */
+static void finish_entries(struct symtab *t)
+{
+	uint64_t next = UINT64_MAX, reach = 0;
+
+	for (size_t i = t->nr; i-- > 0;) {
+		struct entry *e = &t->entries[i];
+
+		if (e->unsized)
+			e->end = MIN(next, e->end);
+		if (i && t->entries[i - 1].start != e->start)
+			next = e->start;
+	}
+	for (size_t i = 0; i < t->nr; i++) {
+		reach = MAX(reach, t->entries[i].end);
+		t->entries[i].reach = reach;
+	}
+}
+
+/* Without memory for it, or with too many symbols, passes go on being made. */
+static void make_table(struct symtab *t)
+{
+	if (each_symbol(t, add_entry, t) || !t->nr) {
+		mem_free(t->mem, t->entries, t->size * sizeof(*t->entries));
+		t->entries = NULL;
+		t->nr = t->size = 0;
+		t->passes = 0; /* to be tried again, when memory may be free */
+		return;
+	}
+	qsort(t->entries, t->nr, sizeof(*t->entries), compare);
+	finish_entries(t);
+}
+
+static void answer_by_table(const struct symtab *t, struct symtab_query *q)
+{
+	uint64_t next = UINT64_MAX, near;
+	size_t lo = 0, n = t->nr;
+
+	while (n > 0) { /* the first that begins above */
+		size_t half = n / 2;
+		bool below = t->entries[lo + half].start <= q->vaddr;
+
+		lo = below ? lo + half + 1 : lo;
+		n = below ? n - half - 1 : half;
+	}
+	if (!lo)
+		return;
+	if (lo < t->nr)
+		next = t->entries[lo].start;
+	near = t->entries[lo - 1].start;
+	/* None further down holds it when nothing reaches this far. */
+	while (lo-- > 0 && t->entries[lo].reach > q->vaddr) {
+		const struct entry *e = &t->entries[lo];
+		struct candidate c = { .start = e->start, .end = e->end };
+
+		if (q->vaddr >= e->end)
+			continue;
+		c.place = (struct place) { .source = e->source, .index = e->index };
+		set_answer(t, &c, near, next, q);
+		return;
+	}
+}
+
+/* A stub is an answer as good as a symbol that begins there. */
+static void answer_by_stub(const struct symtab *t, struct symtab_query *q)
+{
+	uint64_t start, end;
+	const char *name = symtab_plt_find(&t->plt, q->vaddr, &start, &end);
+
+	if (!name || (q->name && q->stretch.start >= start))
+		return;
+	q->name = name;
+	q->stub = true;
+	stretch_narrow(&q->stretch, start, end);
+}
+
+int symtab_answer(struct symtab *t, struct symtab_query *queries, size_t nr)
+{
+	int r = 0;
+
+	if (!t->entries && t->passes >= PASSES_MAX)
+		make_table(t);
+	if (!t->entries)
+		r = answer_by_passes(t, queries, nr);
+	for (size_t i = 0; i < nr && !r; i++) {
+		if (t->entries)
+			answer_by_table(t, &queries[i]);
+		answer_by_stub(t, &queries[i]);
+		if (!queries[i].name)
+			stretch_narrow(&queries[i].stretch, queries[i].vaddr, queries[i].vaddr + 1);
+	}
+	return r;
 }
