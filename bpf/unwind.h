@@ -14,7 +14,7 @@
 #define FLEETPROF_UNWIND_H
 
 #define STACK_SWITCHES_MAX                                                                         \
-	4 /* of one walk: a handler on its own stack, in a coroutine, in a thread … */
+	12 /* of one walk: a handler on its own stack, in a coroutine; C and Go that call each other */
 #define BRIDGE_MARKS_MAX 6 /* RECORD_MAX_WORDS has room for eight marks */
 #define FP_LOST 1 /* a frame pointer that no step takes for one */
 
@@ -62,14 +62,16 @@ static __always_inline bool read_word(struct scratch *s, u64 addr, u64 *ret)
 	return true;
 }
 
-/* The stack goes on at addr; it may be another one. */
+/* The stack goes on at addr, which is not above; it may be another one. Counted, lest a walk goes in circles. */
 static __always_inline enum end_reason follow_stack(struct scratch *s, u64 addr)
 {
 	struct walk *w = &s->walk;
 
+	if (w->switches++ >= STACK_SWITCHES_MAX)
+		return END_BAD_CFA;
 	if (addr < w->stack_end && addr >= w->stack_start)
 		return END_NONE;
-	if (w->switches++ >= STACK_SWITCHES_MAX || vma_find(s, s->mm, addr) != VMA_FOUND)
+	if (vma_find(s, s->mm, addr) != VMA_FOUND)
 		return END_BAD_CFA;
 	w->stack_start = s->vma.start;
 	w->stack_end = s->vma.end;

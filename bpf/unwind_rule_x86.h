@@ -127,11 +127,11 @@ static __always_inline int x86_rule_pack_second(const struct unwind_rule *rule, 
 		*kind = X86_SP_RA_IN_REG;
 		return rule->kind == UNWIND_SP ? 0 : -1;
 	}
-	if (rule->kind >= UNWIND_DEREF_SP) {
+	if (rule->kind >= UNWIND_DEREF_SP && rule->kind != UNWIND_SWITCH) {
 		if (rule->ra_off != X86_RA_OFF)
 			return -1;
 	} else if (rule->ra_off != X86_RA_OFF) {
-		if (rule->kind == UNWIND_REG)
+		if (rule->kind == UNWIND_REG || rule->kind == UNWIND_SWITCH)
 			return -1;
 		*kind = rule->kind == UNWIND_SP ? X86_SP_RA_AT : X86_FP_RA_AT;
 		add = rule->ra_off;

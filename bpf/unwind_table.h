@@ -115,6 +115,8 @@ enum unwind_kind {
 	UNWIND_PLT = 10, /* sp + cfa_off + ((pc & 15) >= add ? 8 : 0) */
 	/* 11 to 13 are packed forms of x86-64 */
 	UNWIND_DEREF_INDEXED = 14, /* *(sp + 8 * reg + cfa_off) + add: OpenSSL's multiplications */
+	/* fp + cfa_off, on whatever stack that lies; fp 0: the first frame. Functions that change stacks, as Go's do. */
+	UNWIND_SWITCH = 15,
 	UNWIND_KIND_NR
 };
 

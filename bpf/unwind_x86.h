@@ -59,6 +59,7 @@ static __always_inline bool rule_base(const struct walk *w, u64 rule, u64 *base)
 {
 	switch (unwind_rule_kind(rule)) {
 	case UNWIND_FP:
+	case UNWIND_SWITCH:
 	case UNWIND_DEREF_FP:
 	case X86_FP_RA_AT:
 		*base = w->fp;
@@ -129,15 +130,18 @@ static __always_inline enum end_reason rule_ra(struct scratch *s, u64 rule, u64 
 static __always_inline enum end_reason step_by_cfa(struct scratch *s, u64 rule)
 {
 	struct walk *w = &s->walk;
-	bool leaves = unwind_rule_kind(rule) == X86_SP_RA_IN_REG && w->exact;
+	u32 kind = unwind_rule_kind(rule);
+	bool leaves = kind == X86_SP_RA_IN_REG && w->exact;
 	enum end_reason end;
 	u64 cfa, fp, ra;
 
+	if (kind == UNWIND_SWITCH && !w->fp)
+		return END_ROOT;
 	end = rule_cfa(s, rule, &cfa);
 	if (end)
 		return end;
 	if ((cfa <= w->sp && !leaves) || cfa > w->stack_end) {
-		if (!rule_is_deref(unwind_rule_kind(rule)))
+		if (!rule_is_deref(kind) && kind != UNWIND_SWITCH)
 			return END_BAD_CFA;
 		end = follow_stack(s, cfa - 8);
 		if (end)

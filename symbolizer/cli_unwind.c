@@ -33,7 +33,8 @@ static void print_cfa(const struct unwind_machine *m, const struct unwind_rule *
 	if (rule->kind == UNWIND_SP || rule->kind == UNWIND_DEREF_SP || rule->kind == UNWIND_PLT ||
 	    rule->kind == UNWIND_DEREF_INDEXED)
 		reg = m->sp;
-	else if (rule->kind == UNWIND_FP || rule->kind == UNWIND_DEREF_FP)
+	else if (rule->kind == UNWIND_FP || rule->kind == UNWIND_DEREF_FP ||
+		 rule->kind == UNWIND_SWITCH)
 		reg = m->registers.fp;
 	printf(deref[rule->kind] ? "cfa=*(%s%+d" : "cfa=%s%+d", m->names[reg], rule->cfa_off);
 	if (rule->kind == UNWIND_DEREF_INDEXED)
@@ -42,6 +43,8 @@ static void print_cfa(const struct unwind_machine *m, const struct unwind_rule *
 		printf(")%+d", rule->add);
 	if (rule->kind == UNWIND_PLT)
 		printf("+8*(pc%%16>=%d)", rule->add);
+	if (rule->kind == UNWIND_SWITCH)
+		printf(" on any stack");
 }
 
 static void print_registers(const struct unwind_machine *m, const struct unwind_rule *rule)

@@ -209,7 +209,11 @@ static int32_t value_at(const struct gopclntab *t, uint32_t table, uint64_t entr
 static void each_frame_of(const struct gopclntab *t, const struct function *f, uint64_t end,
 			  gopclntab_frame_fn fn, void *userdata)
 {
-	struct gopclntab_frame frame = { .start = f->entry, .top = f->flags & FLAG_TOP_FRAME };
+	struct gopclntab_frame frame = { .start = f->entry,
+					 .entry = f->entry,
+					 .name = string_at(t->names, f->name),
+					 .writes_sp = f->flags & FLAG_SP_WRITE,
+					 .top = f->flags & FLAG_TOP_FRAME };
 	struct span s = cut(t->values, f->frames);
 	uint32_t difference, length, value = UINT32_MAX;
 
@@ -218,7 +222,7 @@ static void each_frame_of(const struct gopclntab *t, const struct function *f, u
 			break;
 		value += (difference >> 1) ^ -(difference & 1);
 		frame.end = MIN(frame.start + (uint64_t)length * t->quantum, end);
-		frame.size = f->flags & FLAG_SP_WRITE ? -1 : MAX((int32_t)value, -1);
+		frame.size = MAX((int32_t)value, -1);
 		if (frame.end > frame.start)
 			fn(&frame, userdata);
 		frame.start = frame.end;
@@ -240,6 +244,14 @@ void gopclntab_each_frame(const struct gopclntab *t, uint64_t from, uint64_t to,
 		if (f.entry >= from && end > f.entry)
 			each_frame_of(t, &f, end, fn, userdata);
 	}
+}
+
+const uint8_t *gopclntab_code(const struct gopclntab *t, uint64_t vaddr, size_t *size)
+{
+	struct span s = span_at(t, vaddr);
+
+	*size = MIN(*size, s.size);
+	return s.data;
 }
 
 static const char *file_at(const struct gopclntab *t, const struct function *f, uint64_t vaddr)

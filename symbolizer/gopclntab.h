@@ -30,7 +30,10 @@ int gopclntab_frames(const struct gopclntab *t, uint64_t vaddr, struct result *r
 /* How far the stack pointer is from the frame's return address, for a range of code. */
 struct gopclntab_frame {
 	uint64_t start, end;
-	int32_t size; /* bytes between; -1: unknown, the function sets its stack pointer to what it likes */
+	uint64_t entry; /* of the function */
+	const char *name; /* of the function; NULL: none */
+	int32_t size; /* bytes between; -1: unknown */
+	bool writes_sp; /* the function sets its stack pointer to what it likes: size says nothing behind that */
 	bool top; /* the function has no caller: goexit, and what starts a thread */
 };
 typedef void (*gopclntab_frame_fn)(const struct gopclntab_frame *frame, void *userdata);
@@ -38,6 +41,9 @@ typedef void (*gopclntab_frame_fn)(const struct gopclntab_frame *frame, void *us
 /* Every range between two addresses, in order; what lies between functions is left out. */
 void gopclntab_each_frame(const struct gopclntab *t, uint64_t from, uint64_t to,
 			  gopclntab_frame_fn fn, void *userdata);
+
+/* The file's bytes at an address, as many as there are up to *size; NULL: none. */
+const uint8_t *gopclntab_code(const struct gopclntab *go, uint64_t vaddr, size_t *size);
 
 /* Are there inline trees? Without them a stripped binary's inlined functions are missing from the answers. */
 bool gopclntab_has_inlines(const struct gopclntab *t);

@@ -1,46 +1,183 @@
 /* Rows of an unwind table from Go's own tables. */
 #include "symbolizer/unwind_go.h"
 
+#include <string.h>
+
 #define WORD 8
 #define PADDING_MAX 31 /* between functions: not worth a row, since nothing runs there */
+#define CODE_BYTES 16 /* as many as a prologue or a signal trampoline takes */
+#define SWITCH_BYTES 256 /* in which the runtime's functions change stacks */
+#define G_SCHED_SP 56 /* runtime.g: where a goroutine that does not run has its stack pointer */
 
 struct rows {
+	const struct gopclntab *go;
 	const struct unwind_machine *machine;
 	unwind_go_fn fn;
 	void *userdata;
 	uint64_t at; /* rows reach up to here */
+	uint64_t last; /* where the last row begins */
 	bool any;
+	/* Of the function in hand: */
+	bool saves_fp; /* a frame's first word is the caller's frame pointer */
+	bool exact; /* the runtime makes a thread enter it as if by a call: the caller's pc is where it was */
+	uint64_t frame_at; /* from here on, rbp points at that word; 0: not seen yet */
+	uint64_t root_at; /* from here on there is no caller to return to; 0: nowhere */
 };
 
+static void add_row(struct rows *rows, uint64_t address, uint64_t rule)
+{
+	rows->fn(address, rule, rows->userdata);
+	rows->last = address;
+}
+
 /*
- * The return address lies above the frame; where there is a frame, the caller's frame pointer is its first word
- * (cmd/internal/obj/x86). A function that sets its stack pointer itself is left to the frame pointer, which Go keeps.
+ * Does the function save the frame pointer where its frame begins? cmd/internal/obj/x86 has it pushed and set, and until
+ * Go 1.20 stored into the frame and set. Assembly that makes itself a frame in another way leaves it as it is. Returns how
+ * many bytes behind `at` the register is set, 0 if it is not.
  */
-static uint64_t rule_of(const struct rows *rows, const struct gopclntab_frame *frame)
+static size_t saved_fp(const struct rows *rows, uint64_t at)
+{
+	uint8_t code[CODE_BYTES] = { 0 };
+	size_t size = sizeof(code);
+	const uint8_t *bytes = gopclntab_code(rows->go, at - 1, &size);
+
+	if (!bytes)
+		return 0;
+	memcpy(code, bytes, size);
+	if (code[0] == 0x55) /* push %rbp; mov %rsp, %rbp */
+		return memcmp(code + 1, "\x48\x89\xe5", 3) ? 0 : 3;
+	if (!memcmp(code + 1, "\x48\x89\x6c\x24", 4)) /* mov %rbp, x(%rsp); lea x(%rsp), %rbp */
+		return memcmp(code + 6, "\x48\x8d\x6c\x24", 4) ? 0 : 10;
+	if (!memcmp(code + 1, "\x48\x89\xac\x24", 4))
+		return memcmp(code + 9, "\x48\x8d\xac\x24", 4) ? 0 : 16;
+	return 0;
+}
+
+/* mov $15, %eax or %rax; syscall: what a signal handler returns to. */
+static bool is_sigreturn(const struct rows *rows, uint64_t entry)
+{
+	size_t size = CODE_BYTES;
+	const uint8_t *code = gopclntab_code(rows->go, entry, &size);
+
+	return (size >= 9 && !memcmp(code, "\x48\xc7\xc0\x0f\0\0\0\x0f\x05", 9)) ||
+	       (size >= 7 && !memcmp(code, "\xb8\x0f\0\0\0\x0f\x05", 7));
+}
+
+static bool is_named(const struct gopclntab_frame *frame, const char *name)
+{
+	return frame->name && !strcmp(frame->name, name);
+}
+
+/* Behind the instruction that loads the stack pointer of the thread's own stack: mov 56(%reg), %rsp. 0: there is none. */
+static uint64_t switch_in(const struct rows *rows, uint64_t entry)
+{
+	size_t size = SWITCH_BYTES;
+	const uint8_t *code = gopclntab_code(rows->go, entry, &size);
+
+	for (size_t i = 0; i + 4 <= size; i++) {
+		if ((code[i] & 0xfe) == 0x48 && code[i + 1] == 0x8b &&
+		    (code[i + 2] & 0xf8) == 0x60 && code[i + 2] != 0x64 &&
+		    code[i + 3] == G_SCHED_SP)
+			return entry + i + 4;
+	}
+	return 0;
+}
+
+static void begin_function(struct rows *rows, const struct gopclntab_frame *frame)
+{
+	rows->saves_fp = false;
+	rows->frame_at = 0;
+	/* It leaves its goroutine for good: that may run on another thread by then. */
+	rows->root_at = is_named(frame, "runtime.mcall") ? switch_in(rows, frame->entry) : 0;
+	rows->exact =
+		is_named(frame, "runtime.asyncPreempt") || is_named(frame, "runtime.sigpanic");
+}
+
+/* The return address lies above the frame, and the frame pointer in it. */
+static struct unwind_rule rule_of(const struct rows *rows, const struct gopclntab_frame *frame)
 {
 	struct unwind_rule rule = { .kind = UNWIND_SP,
 				    .cfa_off = frame->size + WORD,
 				    .ra_off = -WORD,
-				    .fp = UNWIND_FP_SAME };
+				    .exact = rows->exact };
 
-	if (frame->top)
-		return UNWIND_ROOT;
-	if (frame->size < 0 || frame->size % WORD)
-		return UNWIND_GAP;
-	if (frame->size) {
+	if (frame->size && rows->saves_fp) {
 		rule.fp = UNWIND_FP_AT_CFA;
 		rule.fp_off = -2 * WORD;
 	}
-	return rows->machine->pack(&rule);
+	return rule;
+}
+
+/* The stack pointer is as the table says up to some place, and nobody is returned to behind it. */
+static void add_leaving(struct rows *rows, const struct gopclntab_frame *frame)
+{
+	struct unwind_rule rule = rule_of(rows, frame);
+
+	if (frame->start < rows->root_at)
+		add_row(rows, frame->start, rows->machine->pack(&rule));
+	if (frame->end > rows->root_at)
+		add_row(rows, MAX(frame->start, rows->root_at), UNWIND_ROOT);
+}
+
+/*
+ * A function that sets its stack pointer as it likes, to go on on another stack or to align this one: its frame pointer
+ * stays with its frame, if it has saved its caller's. Those that have not are left to the step over a gap.
+ */
+static void add_switching(struct rows *rows, const struct gopclntab_frame *frame)
+{
+	struct unwind_rule rule = rule_of(rows, frame);
+	uint64_t to = MIN(MAX(rows->frame_at, frame->start), frame->end);
+
+	if (!rows->saves_fp && !(frame->start == frame->entry && saved_fp(rows, frame->end))) {
+		add_row(rows, frame->start, UNWIND_GAP);
+		return;
+	}
+	if (!frame->size || to > frame->start)
+		add_row(rows, frame->start, rows->machine->pack(&rule));
+	if (!frame->size || to == frame->end)
+		return;
+	rule.kind = UNWIND_SWITCH;
+	rule.cfa_off = 2 * WORD;
+	add_row(rows, to, rows->machine->pack(&rule));
+}
+
+static void add_frame(struct rows *rows, const struct gopclntab_frame *frame)
+{
+	struct unwind_rule rule;
+
+	if (is_sigreturn(rows, frame->entry)) {
+		/* A handler returns to the first byte, and is looked up by the one before. */
+		add_row(rows, frame->start - (frame->start > rows->last + 1), UNWIND_SIGNAL);
+	} else if (frame->top && !is_named(frame, "runtime.sigtramp")) {
+		/* Go's own tracebacks end at the handler; the signal frame above it goes on. */
+		add_row(rows, frame->start, UNWIND_ROOT);
+	} else if (frame->size < 0 || frame->size % WORD) {
+		add_row(rows, frame->start, UNWIND_GAP);
+	} else if (rows->root_at) {
+		add_leaving(rows, frame);
+	} else if (frame->writes_sp) {
+		add_switching(rows, frame);
+	} else {
+		rule = rule_of(rows, frame);
+		add_row(rows, frame->start, rows->machine->pack(&rule));
+	}
 }
 
 static void on_frame(const struct gopclntab_frame *frame, void *userdata)
 {
 	struct rows *rows = userdata;
+	size_t bytes;
 
 	if (frame->start > rows->at + PADDING_MAX)
-		rows->fn(rows->at, UNWIND_GAP, rows->userdata);
-	rows->fn(frame->start, rule_of(rows, frame), rows->userdata);
+		add_row(rows, rows->at, UNWIND_GAP);
+	if (frame->start == frame->entry)
+		begin_function(rows, frame);
+	if (frame->size > 0 && !rows->frame_at) {
+		bytes = saved_fp(rows, frame->start);
+		rows->saves_fp = bytes;
+		rows->frame_at = frame->start + bytes;
+	}
+	add_frame(rows, frame);
 	rows->at = frame->end;
 	rows->any = true;
 }
@@ -48,7 +185,12 @@ static void on_frame(const struct gopclntab_frame *frame, void *userdata)
 bool unwind_go_rows(const struct gopclntab *go, const struct unwind_machine *machine, uint64_t from,
 		    uint64_t to, unwind_go_fn fn, void *userdata)
 {
-	struct rows rows = { .machine = machine, .fn = fn, .userdata = userdata, .at = from };
+	struct rows rows = { .go = go,
+			     .machine = machine,
+			     .fn = fn,
+			     .userdata = userdata,
+			     .at = from,
+			     .last = from };
 
 	if (machine != &unwind_machine_x86)
 		return false;

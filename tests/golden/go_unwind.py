@@ -34,7 +34,7 @@ def main():
             continue
         i = bisect.bisect_right(starts, int(m[1], 16)) - 1
         rule = rows[i][1] if i >= 0 else ""
-        if not rule.startswith("cfa="): # the first frame of a stack, or a function that sets its stack pointer
+        if not rule.startswith("cfa=") or "any stack" in rule: # the first frame of a stack, or a function that sets its stack pointer
             other += 1
             continue
         compared += 1

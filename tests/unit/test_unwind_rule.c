@@ -81,6 +81,9 @@ static void test_x86(void)
 	X86(0, .kind = UNWIND_DEREF_SP, .cfa_off = 32768, .add = 8);
 	X86(2, .kind = UNWIND_DEREF_INDEXED, .reg = 9, .cfa_off = 8, .add = 8,
 	    .fp = UNWIND_FP_AT_CFA, .fp_off = -24);
+	X86(2, .kind = UNWIND_SWITCH, .cfa_off = 16, .fp = UNWIND_FP_AT_CFA, .fp_off = -16);
+	X86(2, .kind = UNWIND_SWITCH, .cfa_off = INT32_MIN, .exact = 1);
+	check(&x86, 0, (struct unwind_rule) { .kind = UNWIND_SWITCH, .ra_off = 8 });
 	X86(1, .kind = UNWIND_PLT, .cfa_off = 8, .add = 11);
 	X86(0, .kind = UNWIND_PLT, .cfa_off = 8, .add = 16);
 	check(&x86, 2,

@@ -1,0 +1,69 @@
+#!/bin/sh
+# Go's stacks through C and back, on the runtime's own stack, in the vDSO, in signal handlers: whole, and with the right callers.
+. "$(dirname "$0")/lib.sh"
+need_root
+need gcc
+need go
+[ -n "${HOME:-}" ] || export GOCACHE="$build/go-cache"
+export GOTOOLCHAIN=local GOFLAGS= CGO_ENABLED=1
+pending='\[truncated: unwind table not there yet\]'
+failed=
+
+# among WHAT PATTERN EXPECTED: of the samples that match the one, nearly all must match the other.
+among() {
+	grep -v -e "$pending" -e 'gap bridged' "$work/go.folded" | grep -E -e "$2" >"$work/among" || :
+	all=$(samples "$work/among" .)
+	grep -E -v -e "$3" "$work/among" >"$work/wrong" || :
+	wrong=$(samples "$work/wrong" .)
+	echo "  $1: $all samples, $wrong of them otherwise"
+	[ "$all" -ge 20 ] && [ $((wrong * 50)) -le "$all" ] && return
+	cut -c1-400 "$work/wrong" | head -3 >&2
+	failed="$failed $version:$1"
+}
+
+# measure GO FLAG…: builds and records.
+measure() {
+	go=$1
+	shift
+	version=$("$go" env GOVERSION)
+	"$go" build "$@" -o "$work/program" "$tree/tests/fixtures/gostacks.go" || fail "go build"
+	record -F 997 -o "$work/go.folded" -- "$work/program" 3 c callback clock locks garbage grow channels signals
+	echo "$version $*:"
+}
+
+main=';runtime\.goexit;runtime\.main;main\.main'
+calls_c='_Cfunc_c_[a-z_]*;runtime\.cgocall;runtime\.asmcgocall'
+back='c_calls_back;goCallback;crosscall2;runtime\.cgocallback;.*;main\.goCallback'
+whole() {
+	among "C called" ';c_burn' "$main;main\.callsC;main\.$calls_c;c_outer;c_burn"
+	among "Go called by C called by Go" ';main\.goCallback;main\.burn' "$main;main\.callsBack;main\.$calls_c;$back;main\.$calls_c;$back;main\.burn"
+	among "on the runtime's stack" ';runtime\.systemstack;' '(;runtime\.goexit;.+|;runtime.rt0_go|;runtime\.mstart.*);runtime\.systemstack;'
+	among "all" ';program;' ';program;[^[]'
+}
+older() { # whose systemstack and asmcgocall save no frame pointer: the stack ends there, and says so
+	among "Go called by C" ';main\.goCallback;main\.burn' "truncated: no unwind information.;runtime\.asmcgocall;$back;main\.burn"
+}
+both() {
+	among "the clock" ';__vdso_clock_gettime' "$main;main\.clock;.*;time\.now;__vdso|;runtime\.nanotime1;__vdso"
+	grep -q ';main\.signals;.*;runtime\.sigtramp;runtime\.sigtrampgo' "$work/go.folded" || failed="$failed $version:signals"
+	# Nobody returns to mcall's caller: its goroutine may run elsewhere by then.
+	! grep -q ';program;.*;runtime\.mcall;runtime\.' "$work/go.folded" || failed="$failed $version:mcall"
+}
+
+judge() {
+	case $version in
+	go1.1[0-9]* | go1.20*) older ;;
+	*) whole ;;
+	esac
+	both
+}
+
+measure go
+judge
+measure go -buildmode=pie
+judge
+if [ -x /usr/lib/go-1.19/bin/go ] && [ "$(readlink -f "$(command -v go)")" != /usr/lib/go-1.19/bin/go ]; then
+	measure /usr/lib/go-1.19/bin/go
+	judge
+fi
+[ -z "$failed" ] || fail "wrong stacks:$failed"
