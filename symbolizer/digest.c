@@ -2,7 +2,7 @@
 #include "symbolizer/digest.h"
 
 #include <errno.h>
-#include <openssl/evp.h>
+#include <nettle/sha2.h>
 #include <sys/stat.h>
 
 #define CHUNK (256u << 10)
@@ -22,7 +22,7 @@ static int write_out(int fd)
 	return err_last();
 }
 
-static int hash(int fd, const struct stat *first, EVP_MD_CTX *ctx)
+static int hash(int fd, const struct stat *first, struct sha256_ctx *ctx)
 {
 	_cleanup_(freep) void *chunk = malloc(CHUNK);
 	off_t at = 0;
@@ -39,8 +39,7 @@ static int hash(int fd, const struct stat *first, EVP_MD_CTX *ctx)
 			return err_last();
 		if (!n || !is_unchanged(first, &now))
 			return -ESTALE;
-		if (EVP_DigestUpdate(ctx, chunk, (size_t)n) != 1)
-			return -ENOMEM;
+		sha256_update(ctx, (size_t)n, chunk);
 		at += n;
 	}
 	return at == first->st_size ? 0 : -ESTALE;
@@ -48,7 +47,7 @@ static int hash(int fd, const struct stat *first, EVP_MD_CTX *ctx)
 
 int digest_file(int fd, uint8_t ret[SYMBOLIZER_DIGEST_SIZE])
 {
-	EVP_MD_CTX *ctx;
+	struct sha256_ctx ctx;
 	struct stat first;
 	int r = write_out(fd);
 
@@ -56,14 +55,9 @@ int digest_file(int fd, uint8_t ret[SYMBOLIZER_DIGEST_SIZE])
 		return r;
 	if (fstat(fd, &first) < 0)
 		return err_last();
-	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL); /* there are no files here */
-	ctx = EVP_MD_CTX_new();
-	if (!ctx || EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) != 1)
-		r = -ENOMEM;
+	sha256_init(&ctx);
+	r = hash(fd, &first, &ctx);
 	if (!r)
-		r = hash(fd, &first, ctx);
-	if (!r && EVP_DigestFinal_ex(ctx, ret, NULL) != 1)
-		r = -ENOMEM;
-	EVP_MD_CTX_free(ctx);
+		sha256_digest(&ctx, SYMBOLIZER_DIGEST_SIZE, ret);
 	return r;
 }

@@ -128,13 +128,13 @@ static int read_abbrev(struct dwarf_abbrevs *t, uint64_t code, struct reader *r)
 }
 
 int dwarf_abbrevs_init(struct dwarf_abbrevs *t, struct reader r, const struct dwarf_format *format,
-		       struct mem *mem)
+		       uint64_t until, struct mem *mem)
 {
 	struct dwarf_abbrevs table = { .format = *format, .mem = mem };
-	uint64_t code;
+	uint64_t code = 0;
 	int rc = 0;
 
-	while (!rc && (code = reader_uleb(&r)) != 0)
+	while (!rc && (!until || code != until) && (code = reader_uleb(&r)) != 0)
 		rc = read_abbrev(&table, code, &r);
 	if (!rc && r.failed)
 		rc = -EBADMSG;

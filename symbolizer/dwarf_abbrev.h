@@ -45,11 +45,11 @@ struct dwarf_abbrevs {
 };
 
 /*
- * Reads the table at r. Returns 0, -EBADMSG for one that cannot be read to its end, -ENOSPC beyond the bounds of any
+ * Reads the table at r; as far as the code `until`, unless that is 0. Returns 0, -EBADMSG for one that cannot be read to its end, -ENOSPC beyond the bounds of any
  * compiler, -ENOMEM.
  */
 int dwarf_abbrevs_init(struct dwarf_abbrevs *t, struct reader r, const struct dwarf_format *format,
-		       struct mem *mem);
+		       uint64_t until, struct mem *mem);
 void dwarf_abbrevs_deinit(struct dwarf_abbrevs *t);
 
 /* NULL: no such code. */

@@ -100,10 +100,23 @@ int dwarf_find_quickly(struct dwarf_find *find, struct dwarf_file *file, struct 
 	return 0;
 }
 
+static int read_functions(const struct dwarf_unit *root, struct mem *mem,
+			  struct dwarf_functions *ret)
+{
+	struct dwarf_unit unit;
+	int r = dwarf_unit_init(&unit, root->file, root->header.offset, NULL, NULL, mem);
+
+	if (r)
+		return r;
+	r = dwarf_functions_init(ret, &unit, false, mem);
+	dwarf_unit_deinit(&unit);
+	return r;
+}
+
 static int add_functions(struct dwarf_find *find, const struct dwarf_unit *unit)
 {
 	struct dwarf_functions functions;
-	int r = dwarf_functions_init(&functions, unit, false, find->mem);
+	int r = read_functions(unit, find->mem, &functions);
 
 	if (r)
 		return r;
@@ -131,24 +144,28 @@ static int add_unit(struct dwarf_find *find, const struct dwarf_unit *unit)
 	return r;
 }
 
+static int find_unit(struct dwarf_find *find, struct dwarf_file *file, uint64_t offset)
+{
+	struct dwarf_unit unit;
+	int r = dwarf_unit_init_root(&unit, file, offset, find->mem);
+
+	if (r)
+		return r;
+	if (unit.tag == DW_TAG_compile_unit || unit.tag == DW_TAG_skeleton_unit)
+		r = add_unit(find, &unit);
+	dwarf_unit_deinit(&unit);
+	return r;
+}
+
 int dwarf_find_completely(struct dwarf_find *find, struct dwarf_file *file, struct mem *mem)
 {
 	struct dwarf_find f = { .mem = mem, .complete = true };
 	int r = dwarf_file_list(file, mem);
 
 	for (size_t i = 0; i < file->nr && !r; i++) {
-		struct dwarf_unit unit;
-
-		r = dwarf_unit_init(&unit, file, file->units[i], NULL, NULL, mem);
-		if (r == -EBADMSG || r == -ENOSPC) { /* its neighbours may be better */
+		r = find_unit(&f, file, file->units[i]);
+		if (r == -EBADMSG || r == -ENOSPC) /* its neighbours may be better */
 			r = 0;
-			continue;
-		}
-		if (r)
-			break;
-		if (unit.tag == DW_TAG_compile_unit || unit.tag == DW_TAG_skeleton_unit)
-			r = add_unit(&f, &unit);
-		dwarf_unit_deinit(&unit);
 	}
 	if (r == -ENOMEM) {
 		dwarf_find_deinit(&f);

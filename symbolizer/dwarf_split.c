@@ -38,7 +38,7 @@ static bool read_id(struct dwarf_file *file, uint64_t offset, struct mem *mem, u
 {
 	struct dwarf_unit unit;
 
-	if (dwarf_unit_init(&unit, file, offset, NULL, NULL, mem))
+	if (dwarf_unit_init_root(&unit, file, offset, mem))
 		return false;
 	*ret = unit.dwo_id;
 	dwarf_unit_deinit(&unit);

@@ -152,9 +152,15 @@ static void take_from_skeleton(struct dwarf_unit *unit, const struct dwarf_split
 	unit->line_file = skeleton->file;
 }
 
-int dwarf_unit_init(struct dwarf_unit *unit, struct dwarf_file *file, uint64_t offset,
-		    const struct dwarf_split *split, const struct dwarf_unit *skeleton,
-		    struct mem *mem)
+static uint64_t root_code(const struct dwarf_unit *unit)
+{
+	struct reader r = dwarf_unit_reader(unit, unit->header.first);
+
+	return reader_uleb(&r);
+}
+
+static int init(struct dwarf_unit *unit, struct dwarf_file *file, uint64_t offset, bool root,
+		const struct dwarf_split *split, const struct dwarf_unit *skeleton, struct mem *mem)
 {
 	struct section info = image_section(file->image, IMAGE_INFO);
 	struct section abbrev = image_section(file->image, IMAGE_ABBREV);
@@ -170,7 +176,8 @@ int dwarf_unit_init(struct dwarf_unit *unit, struct dwarf_file *file, uint64_t o
 		u.header.abbrev_offset += split->abbrev;
 	abbrevs = reader_from(abbrev.data, abbrev.size, u.header.abbrev_offset);
 	image_touch(file->image, abbrevs.at, 4096);
-	rc = dwarf_abbrevs_init(&u.abbrevs, abbrevs, &u.header.format, mem);
+	rc = dwarf_abbrevs_init(&u.abbrevs, abbrevs, &u.header.format, root ? root_code(&u) : 0,
+				mem);
 	if (rc)
 		return rc;
 	rc = read_root(&u, split);
@@ -183,6 +190,19 @@ int dwarf_unit_init(struct dwarf_unit *unit, struct dwarf_file *file, uint64_t o
 	else
 		*unit = u;
 	return rc;
+}
+
+int dwarf_unit_init(struct dwarf_unit *unit, struct dwarf_file *file, uint64_t offset,
+		    const struct dwarf_split *split, const struct dwarf_unit *skeleton,
+		    struct mem *mem)
+{
+	return init(unit, file, offset, false, split, skeleton, mem);
+}
+
+int dwarf_unit_init_root(struct dwarf_unit *unit, struct dwarf_file *file, uint64_t offset,
+			 struct mem *mem)
+{
+	return init(unit, file, offset, true, NULL, NULL, mem);
 }
 
 void dwarf_unit_deinit(struct dwarf_unit *unit)

@@ -72,6 +72,11 @@ struct dwarf_unit {
 int dwarf_unit_init(struct dwarf_unit *unit, struct dwarf_file *file, uint64_t offset,
 		    const struct dwarf_split *split, const struct dwarf_unit *skeleton,
 		    struct mem *mem);
+
+/* As above, so that nothing but what its first entry says can be known of it: which takes a fraction of the time. */
+int dwarf_unit_init_root(struct dwarf_unit *unit, struct dwarf_file *file, uint64_t offset,
+			 struct mem *mem);
+
 void dwarf_unit_deinit(struct dwarf_unit *unit);
 
 /* Its bytes, from at on. */

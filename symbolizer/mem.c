@@ -46,21 +46,22 @@ void mem_free(struct mem *m, void *p, size_t size)
 	m->used -= size;
 }
 
-int mem_grow(struct mem *m, void **array, size_t *size, size_t nr, size_t element, size_t max_nr)
+/* The old and the new count together, as if both were there: where they are moved, both are. */
+int mem_grow_slowly(struct mem *m, void **array, size_t *size, size_t nr, size_t element,
+		    size_t max_nr)
 {
-	size_t bigger = *size ? 2 * *size : 32;
+	size_t old = *size * element, bigger = *size ? 2 * *size : 32, bytes = bigger * element;
 	void *more;
 
-	if (nr < *size)
-		return 0;
 	if (nr >= max_nr)
 		return -ENOSPC;
-	more = mem_alloc(m, bigger * element);
-	if (!more)
+	more = bytes <= m->max && m->used <= m->max - bytes ? realloc(*array, bytes) : NULL;
+	if (!more) {
+		m->refused++;
 		return -ENOMEM;
-	if (*array)
-		memcpy(more, *array, nr * element);
-	mem_free(m, *array, *size * element);
+	}
+	m->peak = MAX(m->peak, m->used + bytes);
+	m->used += bytes - old;
 	*array = more;
 	*size = bigger;
 	return 0;

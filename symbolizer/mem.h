@@ -25,7 +25,13 @@ void mem_free(struct mem *m, void *p, size_t size);
  * Makes room for one more element in an array of *size elements of which nr are in use. Returns 0, -ENOSPC at max_nr
  * elements, or -ENOMEM at the ceiling. The array is to be freed with mem_free(m, array, size * element).
  */
-int mem_grow(struct mem *m, void **array, size_t *size, size_t nr, size_t element, size_t max_nr);
+int mem_grow_slowly(struct mem *m, void **array, size_t *size, size_t nr, size_t element,
+		    size_t max_nr);
+static inline int mem_grow(struct mem *m, void **array, size_t *size, size_t nr, size_t element,
+			   size_t max_nr)
+{
+	return nr < *size ? 0 : mem_grow_slowly(m, array, size, nr, element, max_nr);
+}
 
 /* Things that are freed together. */
 struct arena {

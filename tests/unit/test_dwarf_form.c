@@ -107,7 +107,7 @@ static void test_abbreviations(void)
 	const struct dwarf_abbrev *a;
 	struct dwarf_abbrevs t;
 
-	CHECK_INT(dwarf_abbrevs_init(&t, r, &format32, &mem), 0);
+	CHECK_INT(dwarf_abbrevs_init(&t, r, &format32, 0, &mem), 0);
 	a = dwarf_abbrev_find(&t, 1);
 	CHECK(a && a->role == DWARF_ROLE_FUNCTION && a->children && a->fixed == 14);
 	CHECK(a->sibling && a->sibling_at == 8);
@@ -122,10 +122,10 @@ static void test_abbreviations(void)
 	CHECK_INT(mem.used, 0);
 
 	r = reader_of(table, sizeof(table) - 1); /* does not end */
-	CHECK_INT(dwarf_abbrevs_init(&t, r, &format32, &mem), -EBADMSG);
+	CHECK_INT(dwarf_abbrevs_init(&t, r, &format32, 0, &mem), -EBADMSG);
 	mem.max = 64;
 	r = reader_of(table, sizeof(table));
-	CHECK_INT(dwarf_abbrevs_init(&t, r, &format32, &mem), -ENOMEM);
+	CHECK_INT(dwarf_abbrevs_init(&t, r, &format32, 0, &mem), -ENOMEM);
 	CHECK_INT(mem.used, 0);
 }
 
