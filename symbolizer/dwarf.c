@@ -90,14 +90,6 @@ static const char *path_of(struct dwarf_index *d, struct dwarf_entry *e, uint32_
 	return path->full ? path->full : "";
 }
 
-static const struct dwarf_name *name_of(struct dwarf_index *d, struct dwarf_entry *e,
-					struct dwarf_node *node)
-{
-	if (!node->name)
-		node->name = dwarf_names_get(&d->names, &d->units, e, &node->origin);
-	return node->name;
-}
-
 /* Where the unit's functions are described: in its other half, if that is there. */
 static struct dwarf_entry *described_by(struct dwarf_entry *e)
 {
@@ -114,9 +106,12 @@ static int add_frames(struct dwarf_index *d, struct dwarf_entry *e, struct dwarf
 	int r = 0;
 
 	for (uint32_t i = 0; n != DWARF_NO_NODE && i < RESULT_FRAMES_PER_ADDRESS_MAX && !r; i++) {
-		struct dwarf_node *node = &in->nodes[n];
-		const struct dwarf_name *name = name_of(d, e, node);
+		const struct dwarf_node *node = &in->nodes[n];
+		const struct dwarf_name *name;
+		struct dwarf_call call;
 
+		dwarf_call_read(&e->unit, node, &call);
+		name = dwarf_names_get(&d->names, &d->units, e, &call.origin);
 		frame.inlined = node->parent != DWARF_NO_NODE;
 		if (name && name->name && *name->name) {
 			frame.name = name->name;
@@ -126,9 +121,9 @@ static int add_frames(struct dwarf_index *d, struct dwarf_entry *e, struct dwarf
 			q->answered = true;
 		}
 		if (frame.inlined) {
-			frame.file = path_of(d, e, node->call_file);
-			frame.line = node->call_line;
-			frame.column = node->call_column;
+			frame.file = path_of(d, e, call.file);
+			frame.line = call.line;
+			frame.column = call.column;
 		}
 		n = node->parent;
 	}

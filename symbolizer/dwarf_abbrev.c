@@ -74,8 +74,27 @@ static uint8_t role_of(uint32_t tag, bool has_code)
 	case DW_TAG_interface_type:
 	case DW_TAG_enumeration_type: /* Rust has methods there */
 		return DWARF_ROLE_TYPE;
+	case DW_TAG_lexical_block:
+	case DW_TAG_try_block:
+	case DW_TAG_catch_block:
+		return DWARF_ROLE_BLOCK;
 	}
 	return DWARF_ROLE_NONE;
+}
+
+static void set_slot(struct dwarf_abbrev *a, const struct dwarf_attr *attr)
+{
+	struct dwarf_slot *slot = attr->name == DW_AT_low_pc    ? &a->low
+				  : attr->name == DW_AT_high_pc ? &a->high
+				  : attr->name == DW_AT_ranges  ? &a->ranges
+								: NULL;
+
+	if (!slot)
+		return;
+	if (slot->form || a->fixed > UINT16_MAX || attr->form == DW_FORM_implicit_const)
+		a->code_differs = true;
+	else
+		*slot = (struct dwarf_slot) { .at = (uint16_t)a->fixed, .form = attr->form };
 }
 
 static int read_attr(struct dwarf_abbrevs *t, struct dwarf_abbrev *a, struct reader *r,
@@ -88,6 +107,7 @@ static int read_attr(struct dwarf_abbrevs *t, struct dwarf_abbrev *a, struct rea
 		a->sibling = true;
 		a->sibling_at = (uint16_t)a->fixed;
 	}
+	set_slot(a, attr);
 	a->fixed = skip < DWARF_SKIP_LEB && a->fixed != UINT32_MAX ? a->fixed + skip : UINT32_MAX;
 	rc = add_step(t, a, skip);
 	return rc ? rc : add_attr(t, attr);

@@ -20,6 +20,13 @@ enum dwarf_role {
 	DWARF_ROLE_INLINED,
 	DWARF_ROLE_SCOPE, /* namespaces and modules: functions are among its children */
 	DWARF_ROLE_TYPE, /* a class may hold functions; in C it never does */
+	DWARF_ROLE_BLOCK, /* within a function, what is inlined may be within it */
+};
+
+/* Where in an entry an attribute is, when all before it are of a fixed size. */
+struct dwarf_slot {
+	uint16_t at; /* bytes from the first attribute */
+	uint16_t form; /* 0: the entry has none, or its place differs */
 };
 
 struct dwarf_abbrev {
@@ -28,6 +35,8 @@ struct dwarf_abbrev {
 	bool children;
 	bool sibling; /* says where the entry behind its children is: a ref4, sibling_at bytes from the first attribute */
 	uint16_t sibling_at;
+	bool code_differs; /* low, high or ranges is there, and its place differs */
+	struct dwarf_slot low, high, ranges; /* DW_AT_low_pc, DW_AT_high_pc, DW_AT_ranges */
 	uint32_t fixed; /* bytes of all attributes; UINT32_MAX: differs */
 	uint32_t first_attr;
 	uint32_t first_step, nr_steps; /* how to pass over it, runs of fixed sizes put together */

@@ -17,6 +17,7 @@ struct walk {
 	const struct dwarf_unit *unit;
 	struct reader r;
 	uint32_t depth;
+	uint32_t low; /* the least depth since the entry before */
 	uint64_t work;
 	const uint8_t *touched; /* the pages up to here are counted */
 };
@@ -27,32 +28,6 @@ static void walk_begin(struct walk *w, const struct dwarf_unit *unit, uint64_t a
 {
 	*w = (struct walk) { .unit = unit, .r = dwarf_unit_reader(unit, at) };
 	w->touched = w->r.at;
-}
-
-/* The next entry with its attributes still to be read; NULL at the end of the children or of what can be read. */
-static const struct dwarf_abbrev *walk_next(struct walk *w, uint64_t *ret_at)
-{
-	while (reader_left(&w->r)) {
-		const struct dwarf_abbrev *a;
-		uint64_t code;
-
-		if (__builtin_expect(w->r.at >= w->touched, 0)) {
-			image_touch(w->unit->file->image, w->r.at, TOUCH_STEP);
-			w->touched = w->r.at + TOUCH_STEP;
-		}
-		*ret_at = dwarf_unit_at(w->unit, &w->r);
-		code = reader_uleb(&w->r);
-		if (!code) {
-			if (w->depth-- <= 1)
-				return NULL;
-			continue;
-		}
-		a = dwarf_abbrev_find(&w->unit->abbrevs, code);
-		if (!a)
-			reader_fail(&w->r);
-		return a;
-	}
-	return NULL;
 }
 
 /* Passes over the attributes; into the children, if there are any. */
@@ -81,33 +56,93 @@ static void walk_over(struct walk *w, const struct dwarf_abbrev *a)
 	walk_into(w, a);
 }
 
-/* Back to where an entry's attributes begin, after they were read. */
-static void walk_back(struct walk *w, const uint8_t *attrs)
+static uint32_t only(enum dwarf_role role)
 {
-	if (!w->r.failed)
-		w->r.at = attrs;
+	return 1u << role;
+}
+
+/*
+ * The next entry of a wanted role, with its attributes still to be read; NULL at the end of the children or of what can
+ * be read. What is on the way is passed over, with its children when it is not to be gone into and says how far they
+ * reach. This is where most of the time goes.
+ */
+static const struct dwarf_abbrev *walk_find(struct walk *w, uint32_t wanted, uint32_t into,
+					    uint64_t *ret_at)
+{
+	const struct dwarf_abbrevs *abbrevs = &w->unit->abbrevs;
+
+	w->low = w->depth;
+	while (reader_left(&w->r)) {
+		const uint8_t *begin = w->r.at;
+		const struct dwarf_abbrev *a;
+		uint64_t code = *begin;
+
+		if (__builtin_expect(begin >= w->touched, 0)) {
+			image_touch(w->unit->file->image, begin, TOUCH_STEP);
+			w->touched = begin + TOUCH_STEP;
+		}
+		if (code < 0x80)
+			w->r.at++;
+		else
+			code = reader_uleb(&w->r);
+		if (!code) {
+			if (w->depth-- <= 1)
+				return NULL;
+			w->low = MIN(w->low, w->depth);
+			continue;
+		}
+		a = dwarf_abbrev_find(abbrevs, code);
+		if (!a) {
+			reader_fail(&w->r);
+			return NULL;
+		}
+		if (wanted >> a->role & 1) {
+			*ret_at = (uint64_t)(begin - w->unit->data);
+			return a;
+		}
+		if (into >> a->role & 1)
+			walk_into(w, a);
+		else
+			walk_over(w, a);
+	}
+	return NULL;
+}
+
+#define ANY_ROLE UINT32_MAX
+
+static struct dwarf_value read_slot(const struct walk *w, const struct dwarf_slot *slot)
+{
+	struct reader r = w->r;
+
+	if (!slot->form)
+		return (struct dwarf_value) { .kind = DWARF_NONE };
+	reader_skip(&r, slot->at);
+	return dwarf_read(&r, slot->form, 0, &w->unit->header.format);
 }
 
 /* Reads the attributes that say where an entry's code is, leaving the walk where it was. */
-static struct dwarf_pc read_pc(struct walk *w, const struct dwarf_abbrev *a)
+static struct dwarf_pc read_pc(const struct walk *w, const struct dwarf_abbrev *a)
 {
 	const struct dwarf_format *format = &w->unit->header.format;
-	const uint8_t *attrs = w->r.at;
 	struct dwarf_pc pc = { .low.kind = DWARF_NONE };
+	struct reader r = w->r;
 
+	if (!a->code_differs)
+		return (struct dwarf_pc) { .low = read_slot(w, &a->low),
+					   .high = read_slot(w, &a->high),
+					   .ranges = read_slot(w, &a->ranges) };
 	for (uint32_t i = 0; i < a->nr_attrs; i++) {
 		const struct dwarf_attr *attr = &w->unit->abbrevs.attrs[a->first_attr + i];
 
 		if (attr->name == DW_AT_low_pc)
-			pc.low = dwarf_read(&w->r, attr->form, attr->implicit, format);
+			pc.low = dwarf_read(&r, attr->form, attr->implicit, format);
 		else if (attr->name == DW_AT_high_pc)
-			pc.high = dwarf_read(&w->r, attr->form, attr->implicit, format);
+			pc.high = dwarf_read(&r, attr->form, attr->implicit, format);
 		else if (attr->name == DW_AT_ranges)
-			pc.ranges = dwarf_read(&w->r, attr->form, attr->implicit, format);
+			pc.ranges = dwarf_read(&r, attr->form, attr->implicit, format);
 		else
-			dwarf_skip(&w->r, dwarf_form_skip(attr->form, format), format);
+			dwarf_skip(&r, dwarf_form_skip(attr->form, format), format);
 	}
-	walk_back(w, attrs);
 	return pc;
 }
 
@@ -145,19 +180,19 @@ int dwarf_functions_init(struct dwarf_functions *f, const struct dwarf_unit *uni
 			 struct mem *mem)
 {
 	struct dwarf_functions functions = { .mem = mem, .spans.mem = mem };
+	uint32_t into = everything ? ~only(DWARF_ROLE_NONE) : only(DWARF_ROLE_SCOPE);
 	const struct dwarf_abbrev *a;
 	struct walk w;
 	uint64_t at;
 	int r = 0;
 
 	walk_begin(&w, unit, unit->header.first);
-	a = walk_next(&w, &at);
+	a = walk_find(&w, ANY_ROLE, 0, &at);
 	if (a)
 		walk_into(&w, a);
-	while (!r && w.depth && (a = walk_next(&w, &at)) != NULL) {
-		if (a->role == DWARF_ROLE_FUNCTION)
-			r = add_function(&w, a, at, &functions);
-		if (a->role == DWARF_ROLE_SCOPE || (everything && a->role != DWARF_ROLE_NONE))
+	while (!r && w.depth && (a = walk_find(&w, only(DWARF_ROLE_FUNCTION), into, &at)) != NULL) {
+		r = add_function(&w, a, at, &functions);
+		if (everything)
 			walk_into(&w, a);
 		else
 			walk_over(&w, a);
@@ -194,45 +229,36 @@ static uint32_t number(const struct dwarf_value *value)
 	return value->kind == DWARF_NUMBER && value->u <= UINT32_MAX ? (uint32_t)value->u : 0;
 }
 
-/* An entry's node and where its code is; the walk stays where it was. */
-static void read_node(struct walk *w, const struct dwarf_abbrev *a, uint64_t at,
-		      struct dwarf_node *node, struct dwarf_pc *pc)
+void dwarf_call_read(const struct dwarf_unit *unit, const struct dwarf_node *node,
+		     struct dwarf_call *ret)
 {
-	const uint8_t *attrs = w->r.at;
+	struct reader r = dwarf_unit_reader(unit, node->die);
+	const struct dwarf_abbrev *a;
 
-	*pc = (struct dwarf_pc) { .low.kind = DWARF_NONE };
-	node->origin =
-		(struct dwarf_ref) { .file = w->unit->file, .offset = w->unit->header.offset + at };
-	for (uint32_t i = 0; i < a->nr_attrs; i++) {
-		const struct dwarf_attr *attr = &w->unit->abbrevs.attrs[a->first_attr + i];
+	*ret = (struct dwarf_call) { .origin = { .file = unit->file,
+						 .offset = unit->header.offset + node->die } };
+	image_touch(unit->file->image, r.at, 256);
+	a = dwarf_abbrev_find(&unit->abbrevs, reader_uleb(&r));
+	for (uint32_t i = 0; a && i < a->nr_attrs; i++) {
+		const struct dwarf_attr *attr = &unit->abbrevs.attrs[a->first_attr + i];
 		struct dwarf_value value =
-			dwarf_read(&w->r, attr->form, attr->implicit, &w->unit->header.format);
+			dwarf_read(&r, attr->form, attr->implicit, &unit->header.format);
 
 		switch (attr->name) {
-		case DW_AT_low_pc:
-			pc->low = value;
-			break;
-		case DW_AT_high_pc:
-			pc->high = value;
-			break;
-		case DW_AT_ranges:
-			pc->ranges = value;
-			break;
 		case DW_AT_abstract_origin:
-			dwarf_unit_ref(w->unit, &value, &node->origin);
+			dwarf_unit_ref(unit, &value, &ret->origin);
 			break;
 		case DW_AT_call_file:
-			node->call_file = number(&value);
+			ret->file = number(&value);
 			break;
 		case DW_AT_call_line:
-			node->call_line = number(&value);
+			ret->line = number(&value);
 			break;
 		case DW_AT_call_column:
-			node->call_column = number(&value);
+			ret->column = number(&value);
 			break;
 		}
 	}
-	walk_back(w, attrs);
 }
 
 static int add_node(struct walk *w, const struct dwarf_abbrev *a, uint64_t at, uint32_t parent,
@@ -244,47 +270,52 @@ static int add_node(struct walk *w, const struct dwarf_abbrev *a, uint64_t at, u
 
 	if (r)
 		return r;
-	in->nodes[in->nr_nodes] = (struct dwarf_node) { .parent = parent };
-	read_node(w, a, at, &in->nodes[in->nr_nodes], &pc);
-	in->nr_nodes++;
+	in->nodes[in->nr_nodes++] = (struct dwarf_node) { .die = at, .parent = parent };
 	if (in->nr_nodes == 1) /* the function: whatever is nobody else's */
 		return 0;
+	pc = read_pc(w, a);
 	return add_ranges(w, &pc, &in->spans, (uint32_t)in->nr_nodes - 1);
 }
 
-static bool is_block(uint32_t tag)
+/* The nodes whose children the walk is among. */
+struct open_nodes {
+	uint32_t nr;
+	struct {
+		uint32_t depth, node;
+	} nodes[DEPTH_MAX];
+};
+
+static void close_nodes(struct open_nodes *open, uint32_t low)
 {
-	return tag == DW_TAG_lexical_block || tag == DW_TAG_try_block || tag == DW_TAG_catch_block;
+	while (open->nr > 1 && open->nodes[open->nr - 1].depth >= low)
+		open->nr--;
 }
 
-/* The entries inside of the function that the walk has just read. */
+/* The entries inside of the function, node 0, that the walk has just read. */
 static int read_inlines(struct walk *w, struct dwarf_inlines *in, struct mem *mem)
 {
-	uint32_t scopes[DEPTH_MAX + 1] = { 0 }; /* the node around the entries of each depth */
+	uint32_t wanted = only(DWARF_ROLE_INLINED) | only(DWARF_ROLE_FUNCTION);
+	struct open_nodes open = { .nr = 1 };
 	const struct dwarf_abbrev *a;
 	uint64_t at;
 	int r = 0;
 
-	while (!r && w->depth && (a = walk_next(w, &at)) != NULL) {
-		uint32_t depth = w->depth, node;
+	while (!r && w->depth && (a = walk_find(w, wanted, ~only(DWARF_ROLE_NONE), &at)) != NULL) {
+		bool inlined = a->role == DWARF_ROLE_INLINED;
+		uint32_t depth = w->depth, node = (uint32_t)in->nr_nodes;
 
 		if (depth >= DEPTH_MAX) {
 			walk_over(w, a);
 			continue;
 		}
-		node = scopes[depth];
-		if (a->role == DWARF_ROLE_INLINED || a->role == DWARF_ROLE_FUNCTION) {
-			uint32_t parent = a->role == DWARF_ROLE_INLINED ? node : DWARF_NO_NODE;
-
-			node = (uint32_t)in->nr_nodes;
-			r = add_node(w, a, at, parent, in, mem);
+		close_nodes(&open, w->low);
+		r = add_node(w, a, at, inlined ? open.nodes[open.nr - 1].node : DWARF_NO_NODE, in,
+			     mem);
+		walk_into(w, a);
+		if (w->depth > depth && open.nr < DEPTH_MAX) {
+			open.nodes[open.nr].depth = depth;
+			open.nodes[open.nr++].node = node;
 		}
-		if (a->role != DWARF_ROLE_NONE || is_block(a->tag))
-			walk_into(w, a);
-		else
-			walk_over(w, a);
-		if (w->depth > depth)
-			scopes[w->depth] = node;
 	}
 	return r == -ENOSPC ? 0 : r;
 }
@@ -303,7 +334,7 @@ int dwarf_inlines_new(struct dwarf_inlines **ret, const struct dwarf_unit *unit,
 		return -ENOMEM;
 	in->spans.mem = mem;
 	walk_begin(&w, unit, die);
-	a = walk_next(&w, &at);
+	a = walk_find(&w, ANY_ROLE, 0, &at);
 	r = a ? add_node(&w, a, at, DWARF_NO_NODE, in, mem) : -ENOMEM;
 	if (r) {
 		dwarf_inlines_free(in, mem);

@@ -14,11 +14,17 @@
 
 /* A function, or a call of one that was inlined. */
 struct dwarf_node {
-	struct dwarf_ref origin; /* where its name is, or the way to it */
-	const struct dwarf_name *name; /* NULL until it is asked for; see dwarf_names.h */
+	uint64_t die; /* from the unit's beginning */
 	uint32_t parent; /* that it is inlined into; DWARF_NO_NODE for a function */
-	uint32_t call_file, call_line, call_column;
 };
+
+/* What the entry of a node says. */
+struct dwarf_call {
+	struct dwarf_ref origin; /* where its name is, or the way to it */
+	uint32_t file, line, column; /* of the call; 0: unknown */
+};
+void dwarf_call_read(const struct dwarf_unit *unit, const struct dwarf_node *node,
+		     struct dwarf_call *ret);
 
 /* What was inlined into one function. Node 0 is the function. */
 struct dwarf_inlines {
