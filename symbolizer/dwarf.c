@@ -380,7 +380,7 @@ int dwarf_index_answer(struct dwarf_index *d, struct dwarf_query *queries, size_
 		dwarf_units_drop(&d->units);
 		r = dwarf_find_completely(&d->find, &d->file, d->mem);
 	}
-	d->find_failed = r;
+	d->find_failed = r < 0;
 	return r ? 0 : all_rounds(d, queries, nr, result);
 }
 

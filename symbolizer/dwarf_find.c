@@ -50,7 +50,30 @@ static void finish(struct dwarf_find *find)
 	}
 }
 
-/* One set of .debug_aranges; r ends with it. */
+static int add_listed(struct dwarf_find *find, uint64_t unit)
+{
+	int r = mem_grow(find->mem, (void **)&find->listed, &find->listed_size, find->nr_listed,
+			 sizeof(*find->listed), AREAS_MAX);
+
+	if (!r)
+		find->listed[find->nr_listed++] = unit;
+	return r;
+}
+
+static int compare_offsets(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+static bool is_listed(const struct dwarf_find *find, uint64_t unit)
+{
+	return find->nr_listed &&
+	       bsearch(&unit, find->listed, find->nr_listed, sizeof(unit), compare_offsets);
+}
+
+/* One set of .debug_aranges; r ends with it. One that says nothing does not count. */
 static int read_set(struct dwarf_find *find, struct reader *r, const uint8_t *begin,
 		    uint8_t offset_size)
 {
@@ -58,6 +81,7 @@ static int read_set(struct dwarf_find *find, struct reader *r, const uint8_t *be
 	uint16_t version = reader_u16(r);
 	uint64_t unit = dwarf_read_offset(r, &format);
 	uint8_t size = reader_u8(r), segment_size = reader_u8(r);
+	size_t before = find->nr;
 	int rc = 0;
 
 	if (r->failed || version != 2 || segment_size || (size != 8 && size != 4))
@@ -71,7 +95,7 @@ static int read_set(struct dwarf_find *find, struct reader *r, const uint8_t *be
 		if (start && length && start + length > start)
 			rc = add_area(find, start, start + length, unit);
 	}
-	return rc;
+	return rc || find->nr == before ? rc : add_listed(find, unit);
 }
 
 int dwarf_find_quickly(struct dwarf_find *find, struct dwarf_file *file, struct mem *mem)
@@ -96,6 +120,8 @@ int dwarf_find_quickly(struct dwarf_find *find, struct dwarf_file *file, struct 
 		return rc;
 	}
 	finish(&f);
+	if (f.nr_listed)
+		qsort(f.listed, f.nr_listed, sizeof(*f.listed), compare_offsets);
 	*find = f;
 	return 0;
 }
@@ -157,12 +183,28 @@ static int find_unit(struct dwarf_find *find, struct dwarf_file *file, uint64_t 
 	return r;
 }
 
+/* The areas that are known, to be added to. */
+static int copy_areas(const struct dwarf_find *from, struct dwarf_find *to)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < from->nr && !r; i++)
+		r = add_area(to, from->areas[i].start, from->areas[i].end, from->areas[i].unit);
+	return r;
+}
+
 int dwarf_find_completely(struct dwarf_find *find, struct dwarf_file *file, struct mem *mem)
 {
 	struct dwarf_find f = { .mem = mem, .complete = true };
+	bool all_known = true;
 	int r = dwarf_file_list(file, mem);
 
+	if (!r)
+		r = copy_areas(find, &f);
 	for (size_t i = 0; i < file->nr && !r; i++) {
+		if (is_listed(find, file->units[i]))
+			continue;
+		all_known = false;
 		r = find_unit(&f, file, file->units[i]);
 		if (r == -EBADMSG || r == -ENOSPC) /* its neighbours may be better */
 			r = 0;
@@ -174,12 +216,13 @@ int dwarf_find_completely(struct dwarf_find *find, struct dwarf_file *file, stru
 	finish(&f);
 	dwarf_find_deinit(find);
 	*find = f;
-	return 0;
+	return all_known ? DWARF_FIND_E_ALL_KNOWN : 0;
 }
 
 void dwarf_find_deinit(struct dwarf_find *find)
 {
 	mem_free(find->mem, find->areas, find->size * sizeof(*find->areas));
+	mem_free(find->mem, find->listed, find->listed_size * sizeof(*find->listed));
 	*find = (struct dwarf_find) { .mem = find->mem };
 }
 

@@ -1,6 +1,6 @@
 /*
- * Which unit describes an address: .debug_aranges (DWARF 5, 6.1.2) where there is one, the units' own ranges when that
- * does not know, their functions when a unit has no ranges either. Library-private.
+ * Which unit describes an address: .debug_aranges (DWARF 5, 6.1.2) where there is one, for units that are not in it
+ * their own ranges, their functions when a unit has no ranges either. Library-private.
  */
 #ifndef FLEETPROF_SYMBOLIZER_DWARF_FIND_H
 #define FLEETPROF_SYMBOLIZER_DWARF_FIND_H
@@ -19,7 +19,9 @@ struct dwarf_area {
 struct dwarf_find {
 	struct dwarf_area *areas; /* sorted */
 	size_t nr, size;
-	bool complete; /* made of all units, not of .debug_aranges */
+	uint64_t *listed; /* units that .debug_aranges says something about, ascending */
+	size_t nr_listed, listed_size;
+	bool complete; /* made of all units, not of .debug_aranges alone */
 	size_t last; /* where the search before ended: the next address is often near */
 	struct mem *mem;
 };
@@ -27,7 +29,11 @@ struct dwarf_find {
 /* By .debug_aranges. Returns 0 or -ENOMEM. */
 int dwarf_find_quickly(struct dwarf_find *find, struct dwarf_file *file, struct mem *mem);
 
-/* By the units themselves; -ENOMEM leaves what was there. */
+/*
+ * The units that .debug_aranges does not know, by themselves. Returns 0; DWARF_FIND_E_ALL_KNOWN, when there
+ * are none; -ENOMEM leaves what was there.
+ */
+enum { DWARF_FIND_E_ALL_KNOWN = 1 };
 int dwarf_find_completely(struct dwarf_find *find, struct dwarf_file *file, struct mem *mem);
 
 void dwarf_find_deinit(struct dwarf_find *find);
