@@ -147,15 +147,33 @@ static int read_abbrev(struct dwarf_abbrevs *t, uint64_t code, struct reader *r)
 	return add_code(t, code);
 }
 
+static void skip_abbrev(struct reader *r)
+{
+	uint64_t name = 1, form = 1;
+
+	reader_skip_leb(r);
+	reader_u8(r);
+	while ((name || form) && !r->failed) {
+		name = reader_uleb(r);
+		form = reader_uleb(r);
+		if (form == DW_FORM_implicit_const)
+			reader_skip_leb(r);
+	}
+}
+
 int dwarf_abbrevs_init(struct dwarf_abbrevs *t, struct reader r, const struct dwarf_format *format,
-		       uint64_t until, struct mem *mem)
+		       uint64_t only, struct mem *mem)
 {
 	struct dwarf_abbrevs table = { .format = *format, .mem = mem };
-	uint64_t code = 0;
+	uint64_t code;
 	int rc = 0;
 
-	while (!rc && (!until || code != until) && (code = reader_uleb(&r)) != 0)
-		rc = read_abbrev(&table, code, &r);
+	while (!rc && (!only || !table.nr) && (code = reader_uleb(&r)) != 0) {
+		if (only && code != only)
+			skip_abbrev(&r);
+		else
+			rc = read_abbrev(&table, code, &r);
+	}
 	if (!rc && r.failed)
 		rc = -EBADMSG;
 	if (rc)
@@ -163,6 +181,33 @@ int dwarf_abbrevs_init(struct dwarf_abbrevs *t, struct reader r, const struct dw
 	else
 		*t = table;
 	return rc;
+}
+
+int dwarf_abbrevs_new(struct dwarf_abbrevs **ret, struct reader r,
+		      const struct dwarf_format *format, uint64_t only, struct mem *mem)
+{
+	struct dwarf_abbrevs *t = mem_alloc(mem, sizeof(*t));
+	int rc = t ? dwarf_abbrevs_init(t, r, format, only, mem) : -ENOMEM;
+
+	if (rc) {
+		mem_free(mem, t, sizeof(*t));
+		return rc;
+	}
+	t->users = 1;
+	*ret = t;
+	return 0;
+}
+
+struct dwarf_abbrevs *dwarf_abbrevs_put(struct dwarf_abbrevs *t)
+{
+	struct mem *mem;
+
+	if (!t || --t->users)
+		return NULL;
+	mem = t->mem;
+	dwarf_abbrevs_deinit(t);
+	mem_free(mem, t, sizeof(*t));
+	return NULL;
 }
 
 void dwarf_abbrevs_deinit(struct dwarf_abbrevs *t)

@@ -50,16 +50,23 @@ struct dwarf_abbrevs {
 	uint32_t *steps;
 	size_t nr, nr_codes, nr_attrs, nr_steps;
 	size_t abbrevs_size, codes_size, attrs_size, steps_size;
+	uint64_t offset; /* in .debug_abbrev; the caller's */
+	uint32_t users;
 	struct mem *mem;
 };
 
 /*
- * Reads the table at r; as far as the code `until`, unless that is 0. Returns 0, -EBADMSG for one that cannot be read to its end, -ENOSPC beyond the bounds of any
+ * Reads the table at r, or, unless that is 0, nothing of it but the code `only`. Returns 0, -EBADMSG for one that cannot be read to its end, -ENOSPC beyond the bounds of any
  * compiler, -ENOMEM.
  */
 int dwarf_abbrevs_init(struct dwarf_abbrevs *t, struct reader r, const struct dwarf_format *format,
-		       uint64_t until, struct mem *mem);
+		       uint64_t only, struct mem *mem);
 void dwarf_abbrevs_deinit(struct dwarf_abbrevs *t);
+
+/* As above, one that several units use: the caller is the first. Each gives it back by dwarf_abbrevs_put(). */
+int dwarf_abbrevs_new(struct dwarf_abbrevs **ret, struct reader r,
+		      const struct dwarf_format *format, uint64_t only, struct mem *mem);
+struct dwarf_abbrevs *dwarf_abbrevs_put(struct dwarf_abbrevs *t);
 
 /* NULL: no such code. */
 static inline const struct dwarf_abbrev *dwarf_abbrev_find(const struct dwarf_abbrevs *t,

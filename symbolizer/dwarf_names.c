@@ -63,9 +63,9 @@ static void read_entry(const struct dwarf_unit *unit, uint64_t offset, struct fo
 
 	f->has_next = false;
 	image_touch(unit->file->image, r.at, 256);
-	a = dwarf_abbrev_find(&unit->abbrevs, reader_uleb(&r));
+	a = dwarf_abbrev_find(unit->abbrevs, reader_uleb(&r));
 	for (uint32_t i = 0; a && i < a->nr_attrs && !r.failed; i++) {
-		const struct dwarf_attr *attr = &unit->abbrevs.attrs[a->first_attr + i];
+		const struct dwarf_attr *attr = &unit->abbrevs->attrs[a->first_attr + i];
 		struct dwarf_value value =
 			dwarf_read(&r, attr->form, attr->implicit, &unit->header.format);
 

@@ -33,7 +33,7 @@ static void walk_begin(struct walk *w, const struct dwarf_unit *unit, uint64_t a
 /* Passes over the attributes; into the children, if there are any. */
 static void walk_into(struct walk *w, const struct dwarf_abbrev *a)
 {
-	dwarf_abbrev_skip(&w->unit->abbrevs, a, &w->r);
+	dwarf_abbrev_skip(w->unit->abbrevs, a, &w->r);
 	w->depth += a->children;
 }
 
@@ -69,7 +69,7 @@ static uint32_t only(enum dwarf_role role)
 static const struct dwarf_abbrev *walk_find(struct walk *w, uint32_t wanted, uint32_t into,
 					    uint64_t *ret_at)
 {
-	const struct dwarf_abbrevs *abbrevs = &w->unit->abbrevs;
+	const struct dwarf_abbrevs *abbrevs = w->unit->abbrevs;
 
 	w->low = w->depth;
 	while (reader_left(&w->r)) {
@@ -132,7 +132,7 @@ static struct dwarf_pc read_pc(const struct walk *w, const struct dwarf_abbrev *
 					   .high = read_slot(w, &a->high),
 					   .ranges = read_slot(w, &a->ranges) };
 	for (uint32_t i = 0; i < a->nr_attrs; i++) {
-		const struct dwarf_attr *attr = &w->unit->abbrevs.attrs[a->first_attr + i];
+		const struct dwarf_attr *attr = &w->unit->abbrevs->attrs[a->first_attr + i];
 
 		if (attr->name == DW_AT_low_pc)
 			pc.low = dwarf_read(&r, attr->form, attr->implicit, format);
@@ -238,9 +238,9 @@ void dwarf_call_read(const struct dwarf_unit *unit, const struct dwarf_node *nod
 	*ret = (struct dwarf_call) { .origin = { .file = unit->file,
 						 .offset = unit->header.offset + node->die } };
 	image_touch(unit->file->image, r.at, 256);
-	a = dwarf_abbrev_find(&unit->abbrevs, reader_uleb(&r));
+	a = dwarf_abbrev_find(unit->abbrevs, reader_uleb(&r));
 	for (uint32_t i = 0; a && i < a->nr_attrs; i++) {
-		const struct dwarf_attr *attr = &unit->abbrevs.attrs[a->first_attr + i];
+		const struct dwarf_attr *attr = &unit->abbrevs->attrs[a->first_attr + i];
 		struct dwarf_value value =
 			dwarf_read(&r, attr->form, attr->implicit, &unit->header.format);
 

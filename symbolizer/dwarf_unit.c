@@ -112,14 +112,14 @@ static int read_root(struct dwarf_unit *unit, const struct dwarf_split *split)
 	const struct dwarf_abbrev *a;
 
 	image_touch(unit->file->image, r.at, 4096);
-	a = dwarf_abbrev_find(&unit->abbrevs, reader_uleb(&r));
+	a = dwarf_abbrev_find(unit->abbrevs, reader_uleb(&r));
 	if (!a)
 		return -EBADMSG;
 	set_implied_bases(unit, split);
 	unit->tag = a->tag;
 	unit->dwo_id = unit->header.dwo_id;
 	for (uint32_t i = 0; i < a->nr_attrs; i++) {
-		const struct dwarf_attr *attr = &unit->abbrevs.attrs[a->first_attr + i];
+		const struct dwarf_attr *attr = &unit->abbrevs->attrs[a->first_attr + i];
 		struct dwarf_value value =
 			dwarf_read(&r, attr->form, attr->implicit, &unit->header.format);
 
@@ -159,12 +159,38 @@ static uint64_t root_code(const struct dwarf_unit *unit)
 	return reader_uleb(&r);
 }
 
+/* The table that the unit before had, or a new one. */
+static int get_abbrevs(struct dwarf_unit *unit, bool root, struct mem *mem)
+{
+	struct section section = image_section(unit->file->image, IMAGE_ABBREV);
+	uint64_t offset = unit->header.abbrev_offset;
+	struct dwarf_abbrevs *last = unit->file->abbrevs;
+	struct reader r = reader_from(section.data, section.size, offset);
+	int rc;
+
+	if (last && last->offset == offset &&
+	    !memcmp(&last->format, &unit->header.format, sizeof(last->format))) {
+		last->users++;
+		unit->abbrevs = last;
+		return 0;
+	}
+	image_touch(unit->file->image, r.at, MIN(reader_left(&r), (size_t)4096));
+	rc = dwarf_abbrevs_new(&unit->abbrevs, r, &unit->header.format, root ? root_code(unit) : 0,
+			       mem);
+	if (rc || root)
+		return rc;
+	dwarf_abbrevs_put(last);
+	unit->abbrevs->offset = offset;
+	unit->abbrevs->users++;
+	unit->file->abbrevs = unit->abbrevs;
+	return 0;
+}
+
 static int init(struct dwarf_unit *unit, struct dwarf_file *file, uint64_t offset, bool root,
 		const struct dwarf_split *split, const struct dwarf_unit *skeleton, struct mem *mem)
 {
 	struct section info = image_section(file->image, IMAGE_INFO);
-	struct section abbrev = image_section(file->image, IMAGE_ABBREV);
-	struct reader r = reader_from(info.data, info.size, offset), abbrevs;
+	struct reader r = reader_from(info.data, info.size, offset);
 	struct dwarf_unit u = { .file = file, .code = file, .line_file = file, .data = r.at };
 	int rc;
 
@@ -174,10 +200,7 @@ static int init(struct dwarf_unit *unit, struct dwarf_file *file, uint64_t offse
 		return rc;
 	if (split)
 		u.header.abbrev_offset += split->abbrev;
-	abbrevs = reader_from(abbrev.data, abbrev.size, u.header.abbrev_offset);
-	image_touch(file->image, abbrevs.at, 4096);
-	rc = dwarf_abbrevs_init(&u.abbrevs, abbrevs, &u.header.format, root ? root_code(&u) : 0,
-				mem);
+	rc = get_abbrevs(&u, root, mem);
 	if (rc)
 		return rc;
 	rc = read_root(&u, split);
@@ -207,7 +230,7 @@ int dwarf_unit_init_root(struct dwarf_unit *unit, struct dwarf_file *file, uint6
 
 void dwarf_unit_deinit(struct dwarf_unit *unit)
 {
-	dwarf_abbrevs_deinit(&unit->abbrevs);
+	unit->abbrevs = dwarf_abbrevs_put(unit->abbrevs);
 }
 
 /* The string at offset of a section. */

@@ -17,6 +17,7 @@ struct dwarf_file {
 	uint64_t *units; /* where each unit begins, ascending; once listed */
 	size_t nr, size;
 	bool listed;
+	struct dwarf_abbrevs *abbrevs; /* read last: neighbours often share one table */
 };
 
 /* Finds where each unit begins; 0 or -ENOMEM. */
@@ -52,7 +53,7 @@ struct dwarf_unit {
 	struct dwarf_file *file; /* whose .debug_info it is in */
 	struct dwarf_file *code; /* whose .debug_addr: another one for split units only */
 	struct dwarf_file *line_file; /* whose .debug_line */
-	struct dwarf_abbrevs abbrevs;
+	struct dwarf_abbrevs *abbrevs;
 	const uint8_t *data; /* of header.size bytes */
 
 	/* Of the first entry. */

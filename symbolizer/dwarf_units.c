@@ -272,6 +272,7 @@ int dwarf_file_list(struct dwarf_file *file, struct mem *mem)
 void dwarf_file_deinit(struct dwarf_file *file, struct mem *mem)
 {
 	mem_free(mem, file->units, file->size * sizeof(*file->units));
+	dwarf_abbrevs_put(file->abbrevs);
 	*file = (struct dwarf_file) { .image = file->image };
 }
 
