@@ -41,12 +41,24 @@ int dwarf_program_read(struct dwarf_program *ret, const struct dwarf_unit *unit)
 	return 0;
 }
 
-/* A run of the program: its registers, and where its rows go. */
-struct run {
-	const struct dwarf_program *p;
-	struct reader r;
+/* What an opcode of the program's own choice does. */
+struct special {
+	uint8_t advance; /* operations */
+	int16_t line;
+};
+
+/* The machine's registers. */
+struct registers {
 	uint64_t address;
 	uint32_t op_index, file, line, column;
+};
+#define REGISTERS_NULL ((struct registers) { .file = 1, .line = 1 })
+
+/* A run of the program, and where its rows go. */
+struct run {
+	const struct dwarf_program *p;
+	struct special specials[256];
+	struct reader r;
 
 	bool in_sequence;
 	uint64_t row_start, sequence_start; /* the row that was begun, of what place */
@@ -58,16 +70,6 @@ struct run {
 	struct dwarf_place *places;
 	int error;
 };
-
-static void run_reset(struct run *run)
-{
-	run->address = 0;
-	run->op_index = 0;
-	run->file = 1;
-	run->line = 1;
-	run->column = 0;
-	run->in_sequence = false;
-}
 
 static size_t first_not_below(const uint64_t *addresses, size_t nr, uint64_t address)
 {
@@ -120,15 +122,14 @@ static void end_row(struct run *run, uint64_t end)
 		run->places[run->next_address++] = run->place;
 }
 
-static void begin_sequence(struct run *run)
+static void begin_sequence(struct run *run, uint64_t address)
 {
 	struct dwarf_lines *lines = run->lines;
 
 	run->in_sequence = true;
-	run->sequence_start = run->row_start = run->address;
+	run->sequence_start = run->row_start = address;
 	if (!lines) {
-		run->next_address =
-			first_not_below(run->addresses, run->nr_addresses, run->address);
+		run->next_address = first_not_below(run->addresses, run->nr_addresses, address);
 		return;
 	}
 	if (!run->error)
@@ -137,7 +138,7 @@ static void begin_sequence(struct run *run)
 				 lines->nr_sequences, sizeof(*lines->sequences), SEQUENCES_MAX);
 	if (!run->error)
 		lines->sequences[lines->nr_sequences] =
-			(struct dwarf_sequence) { .start = run->address,
+			(struct dwarf_sequence) { .start = address,
 						  .first = (uint32_t)lines->nr_rows };
 }
 
@@ -160,35 +161,33 @@ static void end_sequence(struct run *run, uint64_t end)
 }
 
 /* A row of the program: what was before it ends here. */
-static inline void emit(struct run *run)
+static inline void emit(struct run *run, const struct registers *g)
 {
 	if (run->in_sequence &&
-	    (run->address < run->row_start || run->address - run->sequence_start > UINT32_MAX))
+	    (g->address < run->row_start || g->address - run->sequence_start > UINT32_MAX))
 		end_sequence(run, run->row_start); /* nonsense, or two in one */
 	if (!run->in_sequence)
-		begin_sequence(run);
-	else if (run->address > run->row_start)
-		end_row(run, run->address);
-	run->row_start = run->address;
-	run->place.line = run->line;
-	run->place.file = run->file >> DWARF_FILE_BITS ? 0 : run->file;
-	run->place.column = run->column >> DWARF_COLUMN_BITS ? 0 : run->column;
+		begin_sequence(run, g->address);
+	else if (g->address > run->row_start)
+		end_row(run, g->address);
+	run->row_start = g->address;
+	run->place.line = g->line;
+	run->place.file = g->file >> DWARF_FILE_BITS ? 0 : g->file;
+	run->place.column = g->column >> DWARF_COLUMN_BITS ? 0 : g->column;
 }
 
-static inline void advance(struct run *run, uint64_t operations)
+static inline void advance(const struct dwarf_program *p, struct registers *g, uint64_t operations)
 {
-	const struct dwarf_program *p = run->p;
-
 	if (__builtin_expect(p->max_operations == 1, 1)) {
-		run->address += operations * p->min_instruction;
+		g->address += operations * p->min_instruction;
 		return;
 	}
-	operations += run->op_index;
-	run->address += operations / p->max_operations * p->min_instruction;
-	run->op_index = (uint32_t)(operations % p->max_operations);
+	operations += g->op_index;
+	g->address += operations / p->max_operations * p->min_instruction;
+	g->op_index = (uint32_t)(operations % p->max_operations);
 }
 
-static void extended(struct run *run)
+static struct registers extended(struct run *run, struct registers g)
 {
 	uint64_t length = reader_uleb(&run->r);
 	struct reader r = reader_part(&run->r, length);
@@ -196,16 +195,17 @@ static void extended(struct run *run)
 	switch (reader_u8(&r)) {
 	case DW_LNE_end_sequence:
 		if (run->in_sequence)
-			end_sequence(run, run->address);
-		run_reset(run);
-		break;
+			end_sequence(run, g.address);
+		run->in_sequence = false;
+		return REGISTERS_NULL;
 	case DW_LNE_set_address:
-		run->address = reader_uint(&r, (uint32_t)reader_left(&r));
-		run->op_index = 0;
+		g.address = reader_uint(&r, (uint32_t)reader_left(&r));
+		g.op_index = 0;
 		break;
 	default: /* discriminators; files defined on the way, which no compiler does */
 		break;
 	}
+	return g;
 }
 
 static uint32_t at_most_32(uint64_t value)
@@ -213,36 +213,55 @@ static uint32_t at_most_32(uint64_t value)
 	return value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
 }
 
-static void standard(struct run *run, uint8_t opcode)
+static inline struct registers standard(struct run *run, struct registers g, uint8_t opcode)
 {
 	const struct dwarf_program *p = run->p;
 
 	switch (opcode) {
 	case DW_LNS_copy:
-		emit(run);
+		emit(run, &g);
 		break;
 	case DW_LNS_advance_pc:
-		advance(run, reader_uleb(&run->r));
+		advance(p, &g, reader_uleb(&run->r));
 		break;
 	case DW_LNS_advance_line:
-		run->line += (uint32_t)reader_sleb(&run->r);
+		g.line += (uint32_t)reader_sleb(&run->r);
 		break;
 	case DW_LNS_set_file:
-		run->file = at_most_32(reader_uleb(&run->r));
+		g.file = at_most_32(reader_uleb(&run->r));
 		break;
 	case DW_LNS_set_column:
-		run->column = at_most_32(reader_uleb(&run->r));
+		g.column = at_most_32(reader_uleb(&run->r));
+		break;
+	case DW_LNS_negate_stmt: /* every row counts */
+	case DW_LNS_set_basic_block:
 		break;
 	case DW_LNS_const_add_pc:
-		advance(run, (255U - p->opcode_base) / p->line_range);
+		advance(p, &g, run->specials[255].advance);
 		break;
 	case DW_LNS_fixed_advance_pc:
-		run->address += reader_u16(&run->r);
-		run->op_index = 0;
+		g.address += reader_u16(&run->r);
+		g.op_index = 0;
 		break;
-	default: /* negate_stmt and the like, and what is yet to be invented */
+	default: /* and what is yet to be invented */
 		for (uint32_t i = 0; i < p->opcode_lengths[opcode - 1]; i++)
 			reader_skip_leb(&run->r);
+	}
+	return g;
+}
+
+static void set_specials(struct run *run)
+{
+	const struct dwarf_program *p = run->p;
+	uint32_t operations = 0, line = 0;
+
+	for (uint32_t i = p->opcode_base; i < 256; i++) {
+		run->specials[i] = (struct special) { .advance = (uint8_t)operations,
+						      .line = (int16_t)(p->line_base + (int)line) };
+		if (++line == p->line_range) {
+			line = 0;
+			operations++;
+		}
 	}
 }
 
@@ -252,9 +271,10 @@ static void run_program(struct run *run)
 {
 	const struct dwarf_program *p = run->p;
 	const uint8_t *touched = p->code.at;
+	struct registers g = REGISTERS_NULL;
 
 	run->r = p->code;
-	run_reset(run);
+	set_specials(run);
 	while (reader_left(&run->r) && !run->error) {
 		uint8_t opcode;
 
@@ -264,15 +284,13 @@ static void run_program(struct run *run)
 		}
 		opcode = reader_u8(&run->r);
 		if (opcode >= p->opcode_base) {
-			uint32_t adjusted = opcode - p->opcode_base;
-
-			advance(run, adjusted / p->line_range);
-			run->line += (uint32_t)(p->line_base + (int32_t)(adjusted % p->line_range));
-			emit(run);
+			advance(p, &g, run->specials[opcode].advance);
+			g.line += (uint32_t)(int32_t)run->specials[opcode].line;
+			emit(run, &g);
 		} else if (!opcode) {
-			extended(run);
+			g = extended(run, g);
 		} else {
-			standard(run, opcode);
+			g = standard(run, g, opcode);
 		}
 	}
 	if (run->in_sequence) /* it broke off */
