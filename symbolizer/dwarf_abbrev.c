@@ -9,7 +9,7 @@
 #define ATTRS_MAX (1u << 20)
 #define ATTRS_PER_ENTRY_MAX 1024
 
-static int add_code(struct dwarf_abbrevs *t, uint64_t code)
+static int add_code(struct dwarf_abbrevs *t, uint64_t code, const struct dwarf_abbrev *a)
 {
 	int r = 0;
 
@@ -19,10 +19,16 @@ static int add_code(struct dwarf_abbrevs *t, uint64_t code)
 		r = mem_grow(t->mem, (void **)&t->by_code, &t->codes_size, t->nr_codes,
 			     sizeof(*t->by_code), CODES_MAX);
 		if (!r)
-			t->by_code[t->nr_codes++] = 0;
+			t->by_code[t->nr_codes++] = (struct dwarf_code) { .index = 0 };
 	}
-	if (!r && !t->by_code[code])
-		t->by_code[code] = (uint32_t)t->nr; /* the first of a code counts */
+	if (!r && !t->by_code[code].index) /* the first of a code counts */
+		t->by_code[code] =
+			(struct dwarf_code) { .index = (uint32_t)t->nr,
+					      .fixed = !a->sibling && a->fixed < DWARF_FIXED_NOT
+							       ? (uint16_t)a->fixed
+							       : DWARF_FIXED_NOT,
+					      .role = a->role,
+					      .children = a->children };
 	return r;
 }
 
@@ -144,7 +150,7 @@ static int read_abbrev(struct dwarf_abbrevs *t, uint64_t code, struct reader *r)
 		return rc;
 	a.role = role_of(a.tag, has_code);
 	t->abbrevs[t->nr++] = a;
-	return add_code(t, code);
+	return add_code(t, code, &a);
 }
 
 static void skip_abbrev(struct reader *r)

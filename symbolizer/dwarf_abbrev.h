@@ -42,10 +42,20 @@ struct dwarf_abbrev {
 	uint32_t first_step, nr_steps; /* how to pass over it, runs of fixed sizes put together */
 };
 
+/* What it takes to pass over an entry, all in one load: a walk goes over millions of them. */
+struct dwarf_code {
+	uint32_t index; /* of the abbreviation, + 1; 0: no such code */
+	uint16_t
+		fixed; /* bytes of all attributes; DWARF_FIXED_NOT: differs, or the children can be jumped over */
+	uint8_t role;
+	uint8_t children; /* 1: the entries behind it are its children */
+};
+#define DWARF_FIXED_NOT UINT16_MAX
+
 struct dwarf_abbrevs {
 	struct dwarf_format format;
 	struct dwarf_abbrev *abbrevs;
-	uint32_t *by_code; /* index + 1; codes count up from 1 in practice */
+	struct dwarf_code *by_code; /* codes count up from 1 in practice */
 	struct dwarf_attr *attrs;
 	uint32_t *steps;
 	size_t nr, nr_codes, nr_attrs, nr_steps;
@@ -72,7 +82,7 @@ struct dwarf_abbrevs *dwarf_abbrevs_put(struct dwarf_abbrevs *t);
 static inline const struct dwarf_abbrev *dwarf_abbrev_find(const struct dwarf_abbrevs *t,
 							   uint64_t code)
 {
-	uint32_t i = code < t->nr_codes ? t->by_code[code] : 0;
+	uint32_t i = code < t->nr_codes ? t->by_code[code].index : 0;
 
 	return i ? &t->abbrevs[i - 1] : NULL;
 }

@@ -56,6 +56,18 @@ static void walk_over(struct walk *w, const struct dwarf_abbrev *a)
 	walk_into(w, a);
 }
 
+static inline struct dwarf_code read_code(struct walk *w, const struct dwarf_abbrevs *abbrevs)
+{
+	uint64_t code = *w->r.at;
+
+	if (code < 0x80)
+		w->r.at++;
+	else
+		code = reader_uleb(&w->r);
+	return code < abbrevs->nr_codes ? abbrevs->by_code[code]
+					: (struct dwarf_code) { .index = 0 };
+}
+
 static uint32_t only(enum dwarf_role role)
 {
 	return 1u << role;
@@ -74,36 +86,36 @@ static const struct dwarf_abbrev *walk_find(struct walk *w, uint32_t wanted, uin
 	w->low = w->depth;
 	while (reader_left(&w->r)) {
 		const uint8_t *begin = w->r.at;
-		const struct dwarf_abbrev *a;
-		uint64_t code = *begin;
+		struct dwarf_code code;
 
 		if (__builtin_expect(begin >= w->touched, 0)) {
 			image_touch(w->unit->file->image, begin, TOUCH_STEP);
 			w->touched = begin + TOUCH_STEP;
 		}
-		if (code < 0x80)
+		if (!*begin) {
 			w->r.at++;
-		else
-			code = reader_uleb(&w->r);
-		if (!code) {
 			if (w->depth-- <= 1)
 				return NULL;
 			w->low = MIN(w->low, w->depth);
 			continue;
 		}
-		a = dwarf_abbrev_find(abbrevs, code);
-		if (!a) {
+		code = read_code(w, abbrevs);
+		if (!code.index) {
 			reader_fail(&w->r);
 			return NULL;
 		}
-		if (wanted >> a->role & 1) {
+		if (wanted >> code.role & 1) {
 			*ret_at = (uint64_t)(begin - w->unit->data);
-			return a;
+			return &abbrevs->abbrevs[code.index - 1];
 		}
-		if (into >> a->role & 1)
-			walk_into(w, a);
-		else
-			walk_over(w, a);
+		if (code.fixed <= reader_left(&w->r) && code.fixed != DWARF_FIXED_NOT) {
+			w->r.at += code.fixed;
+			w->depth += code.children;
+		} else if (into >> code.role & 1) {
+			walk_into(w, &abbrevs->abbrevs[code.index - 1]);
+		} else {
+			walk_over(w, &abbrevs->abbrevs[code.index - 1]);
+		}
 	}
 	return NULL;
 }

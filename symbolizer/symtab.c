@@ -104,7 +104,7 @@ static int each_symbol(struct symtab *t, symbol_fn fn, void *userdata)
 		for (size_t j = 0; j < s->nr && j < UINT32_MAX && !r; j++) {
 			if (j % SYMTAB_STEP == 0)
 				symtab_source_touch(s, j);
-			if (symtab_source_read(s, j, &symbol))
+			if (symtab_source_may_be(s, j) && symtab_source_read(s, j, &symbol))
 				r = fn(userdata, &symbol,
 				       (struct place) { .source = i, .index = (uint32_t)j });
 		}

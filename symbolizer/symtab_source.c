@@ -91,21 +91,28 @@ static bool read_source(struct symtab_source *s, Elf *elf, const GElf_Shdr *shdr
 	return true;
 }
 
-size_t symtab_sources_add(struct symtab_source *sources, size_t nr, const struct symtab_file *file,
-			  Elf *elf)
+static size_t add_tables(struct symtab_source *sources, size_t nr, const struct symtab_file *file,
+			 Elf *elf, uint32_t type)
 {
 	Elf_Scn *scn = NULL;
 
 	while (file->data && nr < SYMTAB_SOURCES_MAX && (scn = elf_nextscn(elf, scn))) {
 		GElf_Shdr shdr;
 
-		if (!gelf_getshdr(scn, &shdr) ||
-		    (shdr.sh_type != SHT_SYMTAB && shdr.sh_type != SHT_DYNSYM))
+		if (!gelf_getshdr(scn, &shdr) || shdr.sh_type != type)
 			continue;
 		sources[nr] = (struct symtab_source) { .file = file };
 		nr += read_source(&sources[nr], elf, &shdr);
 	}
 	return nr;
+}
+
+size_t symtab_sources_add(struct symtab_source *sources, size_t nr, const struct symtab_file *file,
+			  Elf *elf)
+{
+	size_t more = add_tables(sources, nr, file, elf, SHT_SYMTAB);
+
+	return more > nr ? more : add_tables(sources, nr, file, elf, SHT_DYNSYM);
 }
 
 static Elf64_Sym read_raw(const struct symtab_source *s, size_t i)

@@ -36,7 +36,7 @@ struct symtab_source {
 
 #define SYMTAB_SOURCES_MAX 8 /* .symtab and .dynsym of each file */
 
-/* Appends the tables of elf; returns how many there are then. */
+/* Appends the table of elf: .symtab, which has what .dynsym has, else that. Returns how many there are then. */
 size_t symtab_sources_add(struct symtab_source *sources, size_t nr, const struct symtab_file *file,
 			  Elf *elf);
 
@@ -47,6 +47,17 @@ struct symtab_symbol {
 	uint32_t name;
 	uint8_t rank; /* order of preference among equals: lower is better */
 };
+
+/* False, as it is of most: what kind of a symbol i is says that it is not a function's. */
+static inline bool symtab_source_may_be(const struct symtab_source *s, size_t i)
+{
+	const uint8_t *symbol = s->symbols + i * s->entry;
+	uint8_t info =
+		symbol[s->file->is64 ? offsetof(Elf64_Sym, st_info) : offsetof(Elf32_Sym, st_info)];
+	uint32_t functions = 1u << STT_NOTYPE | 1u << STT_FUNC | 1u << STT_GNU_IFUNC;
+
+	return functions >> (info & 0xf) & 1;
+}
 
 /* False: symbol i is not a function's. */
 bool symtab_source_read(const struct symtab_source *s, size_t i, struct symtab_symbol *ret);
