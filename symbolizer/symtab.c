@@ -93,7 +93,7 @@ struct symtab *symtab_free(struct symtab *t)
 /* Calls for each function's symbol, in the order of the tables, until it returns other than 0. */
 typedef int (*symbol_fn)(void *userdata, const struct symtab_symbol *symbol, struct place place);
 
-static int each_symbol(struct symtab *t, symbol_fn fn, void *userdata)
+static inline int each_symbol(struct symtab *t, symbol_fn fn, void *userdata)
 {
 	struct symtab_symbol symbol;
 	int r = 0;
@@ -104,7 +104,7 @@ static int each_symbol(struct symtab *t, symbol_fn fn, void *userdata)
 		for (size_t j = 0; j < s->nr && j < UINT32_MAX && !r; j++) {
 			if (j % SYMTAB_STEP == 0)
 				symtab_source_touch(s, j);
-			if (symtab_source_may_be(s, j) && symtab_source_read(s, j, &symbol))
+			if (symtab_source_read(s, j, &symbol))
 				r = fn(userdata, &symbol,
 				       (struct place) { .source = i, .index = (uint32_t)j });
 		}
@@ -237,7 +237,7 @@ static inline size_t first_query(const struct pass *pass, uint64_t address)
 	return lo;
 }
 
-static int on_symbol(void *userdata, const struct symtab_symbol *symbol, struct place place)
+static inline int on_symbol(void *userdata, const struct symtab_symbol *symbol, struct place place)
 {
 	struct pass *pass = userdata;
 	size_t i = first_query(pass, symbol->start);

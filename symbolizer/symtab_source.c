@@ -6,8 +6,6 @@
 #include <gelf.h>
 #include <string.h>
 
-#define GUESSED_SIZE_MAX (1u << 20) /* how far a symbol without a size reaches, at the most */
-
 static int read_sections(struct symtab_file *file, Elf *elf)
 {
 	Elf_Scn *scn = NULL;
@@ -115,63 +113,12 @@ size_t symtab_sources_add(struct symtab_source *sources, size_t nr, const struct
 	return more > nr ? more : add_tables(sources, nr, file, elf, SHT_DYNSYM);
 }
 
-static Elf64_Sym read_raw(const struct symtab_source *s, size_t i)
+/* Mapping symbols ($x, .L) are no names. */
+bool symtab_source_is_label(const struct symtab_source *s, uint64_t value, uint32_t name)
 {
-	Elf64_Sym sym;
-	Elf32_Sym sym32;
+	char first = *symtab_source_string(s, name);
 
-	if (s->file->is64) {
-		memcpy(&sym, s->symbols + i * sizeof(sym), sizeof(sym));
-		return sym;
-	}
-	memcpy(&sym32, s->symbols + i * sizeof(sym32), sizeof(sym32));
-	return (Elf64_Sym) { .st_name = sym32.st_name,
-			     .st_info = sym32.st_info,
-			     .st_other = sym32.st_other,
-			     .st_shndx = sym32.st_shndx,
-			     .st_value = sym32.st_value,
-			     .st_size = sym32.st_size };
-}
-
-/* Assembly often leaves the type out; mapping symbols ($x, .L) are no names. */
-static bool is_label(const struct symtab_source *s, const Elf64_Sym *sym)
-{
-	char first = *symtab_source_string(s, sym->st_name);
-
-	return sym->st_value && first && first != '$' && first != '.';
-}
-
-/* Global before weak before local; with a size before without. */
-static uint8_t rank_of(const Elf64_Sym *sym)
-{
-	uint32_t binding = ELF64_ST_BIND(sym->st_info);
-	uint32_t rank = binding == STB_GLOBAL ? 0 : binding == STB_WEAK ? 1 : 2;
-
-	return (uint8_t)(2 * rank + !sym->st_size);
-}
-
-bool symtab_source_read(const struct symtab_source *s, size_t i, struct symtab_symbol *ret)
-{
-	Elf64_Sym sym = read_raw(s, i);
-	uint32_t type = ELF64_ST_TYPE(sym.st_info);
-	uint64_t limit = sym.st_value + GUESSED_SIZE_MAX;
-
-	if (sym.st_shndx == SHN_UNDEF || !sym.st_name ||
-	    (type != STT_FUNC && type != STT_GNU_IFUNC && type != STT_NOTYPE))
-		return false;
-	if (sym.st_shndx < s->file->nr_sections) {
-		if (!s->file->sections[sym.st_shndx].executable)
-			return false;
-		limit = MIN(limit, s->file->sections[sym.st_shndx].end);
-	}
-	if (type == STT_NOTYPE && !is_label(s, &sym))
-		return false;
-	*ret = (struct symtab_symbol) { .start = sym.st_value,
-					.size = sym.st_size,
-					.limit = limit,
-					.name = sym.st_name,
-					.rank = rank_of(&sym) };
-	return true;
+	return value && first && first != '$' && first != '.';
 }
 
 void symtab_source_touch(const struct symtab_source *s, size_t i)

@@ -2,7 +2,10 @@
 #ifndef FLEETPROF_SYMBOLIZER_SYMTAB_SOURCE_H
 #define FLEETPROF_SYMBOLIZER_SYMTAB_SOURCE_H
 
+#include "agent/base/cleanup.h"
 #include "symbolizer/image.h"
+
+#include <string.h>
 
 /* What is known of a section that symbols are in. */
 struct symtab_section {
@@ -48,19 +51,54 @@ struct symtab_symbol {
 	uint8_t rank; /* order of preference among equals: lower is better */
 };
 
-/* False, as it is of most: what kind of a symbol i is says that it is not a function's. */
-static inline bool symtab_source_may_be(const struct symtab_source *s, size_t i)
+/* Is one without a type a function's, as assembly often leaves them? */
+bool symtab_source_is_label(const struct symtab_source *s, uint64_t value, uint32_t name);
+
+#define SYMTAB_GUESSED_MAX (1u << 20) /* how far a symbol without a size reaches, at the most */
+
+/* False: symbol i is not a function's. Inline, as it is asked for each of them. */
+static inline bool symtab_source_read(const struct symtab_source *s, size_t i,
+				      struct symtab_symbol *ret)
 {
-	const uint8_t *symbol = s->symbols + i * s->entry;
-	uint8_t info =
-		symbol[s->file->is64 ? offsetof(Elf64_Sym, st_info) : offsetof(Elf32_Sym, st_info)];
-	uint32_t functions = 1u << STT_NOTYPE | 1u << STT_FUNC | 1u << STT_GNU_IFUNC;
+	Elf64_Sym sym;
+	uint32_t type, binding, section;
 
-	return functions >> (info & 0xf) & 1;
+	if (s->file->is64) {
+		memcpy(&sym, s->symbols + i * sizeof(sym), sizeof(sym));
+	} else {
+		Elf32_Sym sym32;
+
+		memcpy(&sym32, s->symbols + i * sizeof(sym32), sizeof(sym32));
+		sym = (Elf64_Sym) { .st_name = sym32.st_name,
+				    .st_info = sym32.st_info,
+				    .st_shndx = sym32.st_shndx,
+				    .st_value = sym32.st_value,
+				    .st_size = sym32.st_size };
+	}
+	type = ELF64_ST_TYPE(sym.st_info);
+	binding = ELF64_ST_BIND(sym.st_info);
+	section = sym.st_shndx;
+	if (section == SHN_UNDEF || !sym.st_name ||
+	    (type != STT_FUNC && type != STT_GNU_IFUNC && type != STT_NOTYPE))
+		return false;
+	*ret = (struct symtab_symbol) {
+		.start = sym.st_value,
+		.size = sym.st_size,
+		.limit = sym.st_value + SYMTAB_GUESSED_MAX,
+		.name = sym.st_name,
+		/* Global before weak before local; with a size before without. */
+		.rank = (uint8_t)(2 * (binding == STB_GLOBAL ? 0
+				       : binding == STB_WEAK ? 1
+							     : 2) +
+				  !sym.st_size),
+	};
+	if (section < s->file->nr_sections) {
+		if (!s->file->sections[section].executable)
+			return false;
+		ret->limit = MIN(ret->limit, s->file->sections[section].end);
+	}
+	return type != STT_NOTYPE || symtab_source_is_label(s, sym.st_value, sym.st_name);
 }
-
-/* False: symbol i is not a function's. */
-bool symtab_source_read(const struct symtab_source *s, size_t i, struct symtab_symbol *ret);
 
 /* To be called before symbols from i on are read, as many as SYMTAB_STEP. */
 #define SYMTAB_STEP 2048
