@@ -8,13 +8,16 @@ bool openwire_check_request(const struct openwire_request *request, size_t n)
 {
 	static const char *const names[] = OPENWIRE_PROC_NAMES;
 
-	if (n != sizeof(*request) || !wire_check(&request->header, n, false) || !request->tgid ||
+	if (n != sizeof(*request) || !wire_check(&request->header, n, false) ||
+	    !request->tgid != (request->header.type == OPENWIRE_ELF_BELOW) ||
 	    request->tgid > INT32_MAX || !memchr(request->path, '\0', sizeof(request->path)))
 		return false;
 	switch (request->header.type) {
 	case OPENWIRE_MAPPING:
 		return request->start < request->end;
 	case OPENWIRE_IN_ROOT:
+	case OPENWIRE_ELF_IN_ROOT:
+	case OPENWIRE_ELF_BELOW:
 		return request->path[0] == '/';
 	case OPENWIRE_PERF_MAP:
 		return true;

@@ -1,10 +1,16 @@
-/* Between core and opener: a request names a file of a process, the answer carries its descriptor or an errno. */
+/*
+ * Between core and opener: a request names a file of a process, the answer carries its descriptor or an errno.
+ *
+ * The answer to MAPPING carries the process's root folder (O_PATH) behind the file, if it could be had: files that are
+ * wanted later, when the process may be gone, are asked for below it.
+ */
 #ifndef FLEETPROF_PROTO_OPENWIRE_H
 #define FLEETPROF_PROTO_OPENWIRE_H
 
 #include "proto/wire.h"
 
 #define OPENWIRE_PATH_MAX 1024
+#define OPENWIRE_FDS_MAX 2 /* of an answer */
 
 enum openwire_type {
 	OPENWIRE_MAPPING = 1, /* /proc/TGID/map_files/START-END */
@@ -12,6 +18,8 @@ enum openwire_type {
 	OPENWIRE_PROC = 3, /* path: one of OPENWIRE_PROC_NAMES below /proc/TGID */
 	OPENWIRE_PERF_MAP =
 		4, /* /tmp/perf-PID.map inside the root of TGID, PID being its own view of itself */
+	OPENWIRE_ELF_IN_ROOT = 5, /* as IN_ROOT, of a file that begins as ELF files do */
+	OPENWIRE_ELF_BELOW = 6, /* the same below a root whose descriptor comes along; TGID is 0 */
 };
 #define OPENWIRE_PROC_NAMES                                                                        \
 	{                                                                                          \

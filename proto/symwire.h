@@ -1,10 +1,13 @@
 /*
  * Between core and symbolizer, version 1; the supervisor passes the same messages on to its children.
  *
- * A request carries the file's descriptor, and that of its separate debug file if there is one. An answer's payload comes
- * in a sealed memfd of header.size bytes, if the status is SYMWIRE_OK; otherwise there is none. An answer of frames may
- * hold those of the first addresses only, at least one: the core asks again for the rest, so that no file keeps others
- * waiting. The core treats an answer as hostile: symbolizer/codec.h checks it.
+ * A request carries the file's descriptor, and those of the files that hold a part of its debug information, as far as
+ * they are there: its separate debug file, dwz's shared file, a package of split DWARF, and single .dwo files, in this
+ * order. An answer's payload comes in a sealed memfd of header.size bytes, if the status is SYMWIRE_OK; otherwise there
+ * is none. An answer of frames may hold those of the first addresses only, at least one: the core asks again for the
+ * rest, so that no file keeps others waiting. It may say which files it lacks; the addresses that would be answered
+ * better with them carry SYMBOLIZER_LESS_FILES, and the core asks for these again when it has some of the files. The core
+ * treats an answer as hostile: symbolizer/codec.h checks it.
  */
 #ifndef FLEETPROF_PROTO_SYMWIRE_H
 #define FLEETPROF_PROTO_SYMWIRE_H
@@ -38,13 +41,16 @@ enum symwire_status {
 
 #define SYMWIRE_ADDRESSES_MAX 4096 /* of one request */
 #define SYMWIRE_ANSWER_MAX (64u << 20)
+#define SYMWIRE_SPLITS_MAX 60 /* .dwo files that come with one request: what is wanted at a time */
+#define SYMWIRE_FDS_MAX (4 + SYMWIRE_SPLITS_MAX)
 
 struct symwire_request {
 	struct wire_header header;
 	uint64_t key; /* of the file; a child is kept warm by it */
 	uint64_t owner; /* for the owner's budget of killed children */
 	uint32_t nr; /* addresses behind the request */
-	uint32_t pad;
+	uint8_t has_debug, has_alt, has_package; /* 0 or 1: descriptors behind the file's own */
+	uint8_t nr_splits; /* … and behind those, up to SYMWIRE_SPLITS_MAX */
 };
 
 /* Offsets are into the strings behind the tables; every string ends with NUL within them. */
@@ -60,9 +66,20 @@ struct symwire_answer {
 	uint32_t source, less; /* as in symbolizer/symbolizer.h */
 };
 
+#define SYMWIRE_WANTS_MAX (1 + SYMWIRE_SPLITS_MAX) /* of one answer */
+#define SYMWIRE_WANT_PATH_MAX 1024 /* with its NUL */
+#define SYMWIRE_WANT_ID_MAX 128
+struct symwire_want {
+	uint64_t dwo_id;
+	uint32_t kind; /* enum symbolizer_supplement: ALT or SPLIT */
+	uint32_t path, directory;
+	uint32_t id_len;
+	uint8_t id[SYMWIRE_WANT_ID_MAX];
+};
+
 struct symwire_frames {
-	uint32_t nr_answers, nr_frames, strings_size, pad;
-	/* nr_answers × symwire_answer, nr_frames × symwire_frame, strings_size bytes */
+	uint32_t nr_answers, nr_wants, nr_frames, strings_size;
+	/* nr_answers × symwire_answer, nr_wants × symwire_want, nr_frames × symwire_frame, strings_size bytes */
 };
 
 #define SYMWIRE_CONTAINER_STRINGS 6 /* id, name, image, pod, namespace, container */
@@ -73,5 +90,8 @@ struct symwire_containers {
 };
 
 bool symwire_check_request(const struct symwire_request *request, size_t n);
+
+/* How many descriptors come with a request that was checked. */
+size_t symwire_nr_fds(const struct symwire_request *request);
 
 #endif

@@ -27,8 +27,22 @@ struct child {
 	size_t memory;
 	size_t batch; /* addresses that are answered at once */
 	int socket, file_fd, debug_fd;
+	bool has_alt, has_package; /* were given and are the file's: once is enough */
 	struct symbolizer_file *file;
 };
+
+/* What came with a request, closed after it. */
+struct given {
+	int fds[SYMWIRE_FDS_MAX];
+	size_t nr;
+};
+
+static void given_deinit(struct given *g)
+{
+	for (size_t i = 0; i < g->nr; i++)
+		close_fd(g->fds[i]);
+}
+DEFINE_CLEANUP_EMBEDDED(struct given, given_deinit)
 
 static enum symwire_status status_of(int r)
 {
@@ -66,6 +80,27 @@ static int answer_identity(struct child *c, struct buf *out)
 	return buf_add(out, &identity, sizeof(identity));
 }
 
+static bool take(struct child *c, enum symbolizer_supplement kind, int fd)
+{
+	return !symbolizer_file_set_supplement(c->file, kind, fd, NULL);
+}
+
+/* One that is not this file's, or is broken, is not used: it is wanted still, and the answer says so. */
+static void take_supplements(struct child *c, const struct symwire_request *request,
+			     const struct given *given)
+{
+	const int *fd = given->fds;
+
+	if (request->has_alt && !c->has_alt)
+		c->has_alt = take(c, SYMBOLIZER_SUPPLEMENT_ALT, *fd);
+	fd += request->has_alt;
+	if (request->has_package && !c->has_package)
+		c->has_package = take(c, SYMBOLIZER_SUPPLEMENT_SPLIT, *fd);
+	fd += request->has_package;
+	for (size_t i = 0; i < request->nr_splits; i++)
+		take(c, SYMBOLIZER_SUPPLEMENT_SPLIT, fd[i]);
+}
+
 /* So many that an answer takes a fraction of a second: others wait for this child's place, and deadlines are seconds. */
 static void adapt_batch(struct child *c, uint64_t took_ns)
 {
@@ -75,18 +110,37 @@ static void adapt_batch(struct child *c, uint64_t took_ns)
 		c->batch = MIN(c->batch * 4, (size_t)SYMWIRE_ADDRESSES_MAX);
 }
 
-static int answer_frames(struct child *c, const uint64_t *offsets, size_t nr, struct buf *out)
+/* The answers, and what they lack. */
+static int encode(struct child *c, struct symbolizer_result *result, struct buf *out)
+{
+	struct symbolizer_want wants[SYMWIRE_WANTS_MAX];
+	size_t it = 0;
+	int r;
+
+	result->wants = wants;
+	while (result->nr_wants < ARRAY_SIZE(wants) &&
+	       symbolizer_file_next_want(c->file, &it, &wants[result->nr_wants]))
+		result->nr_wants++;
+	r = codec_encode_frames(result, out);
+	result->wants = NULL;
+	return r;
+}
+
+static int answer_frames(struct child *c, const struct symwire_request *request,
+			 const struct given *given, struct buf *out)
 {
 	_cleanup_(symbolizer_result_deinitp) struct symbolizer_result result =
 		SYMBOLIZER_RESULT_NULL;
 	uint64_t begin = clock_mono_ns();
 	int r = open_file(c);
 
-	if (!r)
-		r = symbolizer_file_frames(c->file, SYMBOLIZER_FILE_OFFSET, offsets,
-					   MIN(nr, c->batch), &result);
+	if (r)
+		return r;
+	take_supplements(c, request, given);
+	r = symbolizer_file_frames(c->file, SYMBOLIZER_FILE_OFFSET, (const void *)(request + 1),
+				   MIN((size_t)request->nr, c->batch), &result);
 	adapt_batch(c, clock_mono_ns() - begin);
-	return r ? r : codec_encode_frames(&result, out);
+	return r ? r : encode(c, &result, out);
 }
 
 static int answer_kernel(struct child *c, const uint64_t *addresses, size_t nr, struct buf *out)
@@ -124,7 +178,8 @@ static int answer_digest(struct child *c, struct buf *out)
 	return r ? r : buf_add(out, digest, sizeof(digest));
 }
 
-static int answer(struct child *c, const struct symwire_request *request, struct buf *out)
+static int answer(struct child *c, const struct symwire_request *request, const struct given *given,
+		  struct buf *out)
 {
 	const uint64_t *addresses = (const void *)(request + 1);
 
@@ -132,7 +187,7 @@ static int answer(struct child *c, const struct symwire_request *request, struct
 	case SYMWIRE_IDENTITY:
 		return answer_identity(c, out);
 	case SYMWIRE_FRAMES:
-		return answer_frames(c, addresses, request->nr, out);
+		return answer_frames(c, request, given, out);
 	case SYMWIRE_KERNEL:
 		return answer_kernel(c, addresses, request->nr, out);
 	case SYMWIRE_JIT:
@@ -181,13 +236,16 @@ void child_main(const struct sandbox *sandbox, int socket, int file_fd, int debu
 		_exit(1);
 	for (;;) {
 		_cleanup_(buf_deinitp) struct buf out = BUF_NULL;
-		int unexpected, r;
-		ssize_t n = fdpass_receive(socket, message, sizeof(message), 0, &unexpected);
+		_cleanup_(given_deinitp) struct given given = { .nr = 0 };
+		ssize_t n = fdpass_receive_many(socket, message, sizeof(message), 0, given.fds,
+						SYMWIRE_FDS_MAX, &given.nr);
+		int r;
 
-		if (n <= 0 || unexpected >= 0 || !symwire_check_request(request, (size_t)n))
+		if (n <= 0 || !symwire_check_request(request, (size_t)n) ||
+		    given.nr != symwire_nr_fds(request) - (request->has_debug ? 2 : 1))
 			_exit(0);
 		buf_init(&out, SYMWIRE_ANSWER_MAX);
-		r = answer(&c, request, &out);
+		r = answer(&c, request, &given, &out);
 		if (send_answer(&c, request, status_of(r), &out) < 0)
 			_exit(1);
 	}

@@ -38,8 +38,9 @@ struct part {
 struct job {
 	struct symclient *client;
 	enum symwire_type type;
-	uint64_t key, owner;
-	int fds[2]; /* the file, and its separate debug file or -1 */
+	int fds[SYMWIRE_FDS_MAX]; /* in the order of the message */
+	size_t nr_fds;
+	struct symwire_request head; /* says which they are */
 	uint64_t *addresses;
 	size_t nr, nr_waiting, nr_ok;
 	struct part *parts; /* in no order */
@@ -75,9 +76,16 @@ static void job_free(struct job *job)
 		free(part);
 	}
 	free(job->addresses);
-	close_fd(job->fds[0]);
-	close_fd(job->fds[1]);
+	for (size_t i = 0; i < job->nr_fds; i++)
+		close_fd(job->fds[i]);
 	free(job);
+}
+
+/* As many as fit into one request's answer: who finds these, asks again. */
+static void add_wants(const struct part *part, struct symbolizer_result *all)
+{
+	for (size_t i = 0; i < part->result.nr_wants && all->nr_wants < SYMWIRE_WANTS_MAX; i++)
+		all->wants[all->nr_wants++] = part->result.wants[i];
 }
 
 /* Puts the parts' results one behind the other; a part without one is addresses without names. */
@@ -90,7 +98,8 @@ static int merge(const struct job *job, struct symbolizer_result *ret)
 		all.nr_frames += part->result.nr_frames;
 	all.answers = calloc(all.nr_answers + 1, sizeof(*all.answers));
 	all.frames = calloc(all.nr_frames + 1, sizeof(*all.frames));
-	if (!all.answers || !all.frames) {
+	all.wants = calloc(SYMWIRE_WANTS_MAX, sizeof(*all.wants));
+	if (!all.answers || !all.frames || !all.wants) {
 		codec_result_deinit(&all);
 		return -ENOMEM;
 	}
@@ -103,6 +112,7 @@ static int merge(const struct job *job, struct symbolizer_result *ret)
 			memcpy(all.frames + frames, part->result.frames,
 			       part->result.nr_frames * sizeof(*all.frames));
 		frames += part->result.nr_frames;
+		add_wants(part, &all);
 	}
 	*ret = all;
 	return 0;
@@ -294,15 +304,13 @@ static int send_part(struct symclient *c, const struct part *part)
 {
 	const struct job *job = part->job;
 	size_t size = part->nr * sizeof(*job->addresses);
-	struct symwire_request request = { .key = job->key,
-					   .owner = job->owner,
-					   .nr = (uint32_t)part->nr };
+	struct symwire_request request = job->head;
 
+	request.nr = (uint32_t)part->nr;
 	request.header =
 		wire_header(job->type, part->id, sizeof(request) - sizeof(request.header) + size);
 	return fdpass_send_many(helper_socket(c->helper), &request, sizeof(request),
-				job->addresses + part->first, size, job->fds,
-				job->fds[1] >= 0 ? 2 : 1);
+				job->addresses + part->first, size, job->fds, job->nr_fds);
 }
 
 static struct part *next_part(struct symclient *c, unsigned int *ret_priority)
@@ -458,10 +466,31 @@ static bool make_parts(struct job *job)
 	return true;
 }
 
+static int add_fd(struct job *job, int fd)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+
+	if (copy < 0)
+		return err_last();
+	job->fds[job->nr_fds++] = copy;
+	return 0;
+}
+
+/* Without one of them there are fewer names, which is no error. */
+static void add_supplements(struct job *job, const struct symclient_file *file)
+{
+	job->head.has_debug = file->debug_fd > 0 && !add_fd(job, file->debug_fd);
+	job->head.has_alt = file->alt_fd > 0 && !add_fd(job, file->alt_fd);
+	job->head.has_package = file->package_fd > 0 && !add_fd(job, file->package_fd);
+	for (size_t i = 0; i < file->nr_splits && job->head.nr_splits < SYMWIRE_SPLITS_MAX; i++)
+		job->head.nr_splits += !add_fd(job, file->split_fds[i]);
+}
+
 static int job_new(struct job **ret, struct symclient *c, enum symwire_type type,
 		   const struct symclient_file *file, const uint64_t *addresses, size_t nr)
 {
 	struct job *job;
+	int r;
 
 	if (c->closing)
 		return -ESHUTDOWN;
@@ -472,19 +501,17 @@ static int job_new(struct job **ret, struct symclient *c, enum symwire_type type
 		return -ENOMEM;
 	*job = (struct job) { .client = c,
 			      .type = type,
-			      .key = file->key,
-			      .owner = file->owner,
-			      .fds = { fcntl(file->fd, F_DUPFD_CLOEXEC, 3), -1 },
+			      .head = { .key = file->key, .owner = file->owner },
 			      .nr = nr };
 	job->addresses = malloc((nr + 1) * sizeof(*addresses));
-	if (job->fds[0] < 0 || !job->addresses || !make_parts(job)) {
-		int r = job->fds[0] < 0 ? err_last() : -ENOMEM;
-
+	r = add_fd(job, file->fd);
+	if (!r && (!job->addresses || !make_parts(job)))
+		r = -ENOMEM;
+	if (r < 0) {
 		job_free(job);
 		return r;
 	}
-	if (file->debug_fd > 0) /* without it there are fewer names, which is no error */
-		job->fds[1] = fcntl(file->debug_fd, F_DUPFD_CLOEXEC, 3);
+	add_supplements(job, file);
 	if (nr)
 		memcpy(job->addresses, addresses, nr * sizeof(*addresses));
 	*ret = job;

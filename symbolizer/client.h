@@ -47,10 +47,16 @@ struct symclient_file {
 	uint64_t key;
 	uint64_t owner;
 	int fd; /* duplicated by the call */
-	int debug_fd; /* of its separate debug file, as well; 0: none. The symbolizer checks that it is this file's */
+	/*
+	 * Of files that hold a part of its debug information, as well; 0: none. The symbolizer checks that they are this
+	 * file's. Of nr_splits .dwo files, SYMWIRE_SPLITS_MAX are taken.
+	 */
+	int debug_fd, alt_fd, package_fd;
+	const int *split_fds;
+	size_t nr_splits;
 };
 
-/* result is NULL unless status is OK, and valid during the call. */
+/* result is NULL unless status is OK, and valid during the call. Its wants are of the request's addresses together. */
 typedef void (*symclient_frames_fn)(enum symclient_status status,
 				    const struct symbolizer_result *result, void *userdata);
 typedef void (*symclient_identity_fn)(enum symclient_status status,

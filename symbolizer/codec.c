@@ -40,10 +40,40 @@ static int add_strings(const struct intern *strings, struct buf *out)
 	return out->error;
 }
 
+_Static_assert(SYMWIRE_WANT_ID_MAX == SYMBOLIZER_BUILD_ID_MAX, "an id has room");
+
+/* The wants that fit, their strings among the others. */
+static int intern_wants(const struct symbolizer_result *result, struct intern *strings,
+			struct symwire_want *ret, uint32_t *ret_nr)
+{
+	uint32_t nr = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < result->nr_wants && nr < SYMWIRE_WANTS_MAX && !r; i++) {
+		const struct symbolizer_want *from = &result->wants[i];
+
+		if (!*from->path || strlen(from->path) >= SYMWIRE_WANT_PATH_MAX ||
+		    strlen(from->directory) >= SYMWIRE_WANT_PATH_MAX)
+			continue;
+		ret[nr] = (struct symwire_want) { .dwo_id = from->dwo_id,
+						  .kind = from->kind,
+						  .id_len = from->id_len };
+		memcpy(ret[nr].id, from->id, from->id_len);
+		r = intern(strings, from->path, &ret[nr].path);
+		if (!r)
+			r = intern(strings, from->directory, &ret[nr].directory);
+		nr++;
+	}
+	*ret_nr = nr;
+	return r;
+}
+
 static int encode_tables(const struct symbolizer_result *result, struct intern *strings,
+			 struct symwire_want *wants, uint32_t nr_wants,
 			 struct symwire_frame *frames, struct buf *out)
 {
 	struct symwire_frames head = { .nr_answers = (uint32_t)result->nr_answers,
+				       .nr_wants = nr_wants,
 				       .nr_frames = (uint32_t)result->nr_frames };
 	_cleanup_(freep) uint32_t *offsets = offsets_of(strings, &head.strings_size);
 
@@ -60,6 +90,11 @@ static int encode_tables(const struct symbolizer_result *result, struct intern *
 
 		buf_add(out, &answer, sizeof(answer));
 	}
+	for (uint32_t i = 0; i < nr_wants; i++) {
+		wants[i].path = offsets[wants[i].path];
+		wants[i].directory = offsets[wants[i].directory];
+		buf_add(out, &wants[i], sizeof(wants[i]));
+	}
 	for (size_t i = 0; i < result->nr_frames; i++) {
 		frames[i].name = offsets[frames[i].name];
 		frames[i].system_name = offsets[frames[i].system_name];
@@ -74,10 +109,14 @@ int codec_encode_frames(const struct symbolizer_result *result, struct buf *out)
 	_cleanup_(freep) struct symwire_frame *frames =
 		calloc(result->nr_frames + 1, sizeof(*frames));
 	_cleanup_(intern_freep) struct intern *strings = NULL;
+	struct symwire_want wants[SYMWIRE_WANTS_MAX];
+	uint32_t nr_wants = 0;
 	int r = intern_new(&strings, SYMWIRE_ANSWER_MAX);
 
 	if (!frames)
 		return -ENOMEM;
+	if (!r)
+		r = intern_wants(result, strings, wants, &nr_wants);
 	for (size_t i = 0; i < result->nr_frames && !r; i++) {
 		const struct symbolizer_frame *from = &result->frames[i];
 
@@ -91,13 +130,48 @@ int codec_encode_frames(const struct symbolizer_result *result, struct buf *out)
 		if (!r)
 			r = intern(strings, from->file, &frames[i].file);
 	}
-	return r ? r : encode_tables(result, strings, frames, out);
+	return r ? r : encode_tables(result, strings, wants, nr_wants, frames, out);
 }
 
-static bool check_frames(const struct symwire_frames *head, const struct symwire_answer *answers,
-			 const struct symwire_frame *frames, const char *strings)
+/* The parts of an answer of frames. */
+struct parts {
+	const struct symwire_frames *head;
+	const struct symwire_answer *answers;
+	const struct symwire_want *wants;
+	const struct symwire_frame *frames;
+	const char *strings;
+};
+
+static bool is_path(const struct parts *p, uint32_t offset)
 {
-	if (head->nr_frames && (!head->strings_size || strings[head->strings_size - 1]))
+	return offset < p->head->strings_size &&
+	       strlen(p->strings + offset) < SYMWIRE_WANT_PATH_MAX;
+}
+
+static bool check_wants(const struct parts *p)
+{
+	for (uint32_t i = 0; i < p->head->nr_wants; i++) {
+		const struct symwire_want *w = &p->wants[i];
+
+		if ((w->kind != SYMBOLIZER_SUPPLEMENT_ALT &&
+		     w->kind != SYMBOLIZER_SUPPLEMENT_SPLIT) ||
+		    w->id_len > sizeof(w->id) || !is_path(p, w->path) || !p->strings[w->path] ||
+		    !is_path(p, w->directory) ||
+		    (w->kind == SYMBOLIZER_SUPPLEMENT_ALT) != (w->id_len > 0))
+			return false;
+	}
+	return true;
+}
+
+static bool check_frames(const struct parts *p)
+{
+	const struct symwire_frames *head = p->head;
+	const struct symwire_answer *answers = p->answers;
+	const struct symwire_frame *frames = p->frames;
+	const char *strings = p->strings;
+
+	if ((head->nr_frames || head->nr_wants) &&
+	    (!head->strings_size || strings[head->strings_size - 1]))
 		return false;
 	for (uint32_t i = 0; i < head->nr_answers; i++) {
 		if (answers[i].first_frame > head->nr_frames ||
@@ -115,47 +189,74 @@ static bool check_frames(const struct symwire_frames *head, const struct symwire
 	return true;
 }
 
+/* False: the sizes do not add up. */
+static bool divide(const void *data, size_t size, size_t nr_expected, struct parts *ret)
+{
+	const struct symwire_frames *head = data;
+	struct parts p = { .head = head, .answers = (const void *)(head + 1) };
+
+	if (size < sizeof(*head) || head->nr_answers != nr_expected ||
+	    head->nr_wants > SYMWIRE_WANTS_MAX ||
+	    size - sizeof(*head) !=
+		    head->nr_answers * sizeof(*p.answers) + head->nr_wants * sizeof(*p.wants) +
+			    (uint64_t)head->nr_frames * sizeof(*p.frames) + head->strings_size)
+		return false;
+	p.wants = (const void *)(p.answers + head->nr_answers);
+	p.frames = (const void *)(p.wants + head->nr_wants);
+	p.strings = (const char *)(p.frames + head->nr_frames);
+	*ret = p;
+	return true;
+}
+
+static void take_answers(const struct parts *p, struct symbolizer_result *result)
+{
+	for (size_t i = 0; i < result->nr_answers; i++)
+		result->answers[i] =
+			(struct symbolizer_answer) { .first_frame = p->answers[i].first_frame,
+						     .nr_frames = p->answers[i].nr_frames,
+						     .vaddr = p->answers[i].vaddr,
+						     .source = p->answers[i].source,
+						     .less = (uint8_t)p->answers[i].less };
+	for (size_t i = 0; i < result->nr_frames; i++)
+		result->frames[i] =
+			(struct symbolizer_frame) { .name = p->strings + p->frames[i].name,
+						    .system_name =
+							    p->strings + p->frames[i].system_name,
+						    .file = p->strings + p->frames[i].file,
+						    .line = p->frames[i].line,
+						    .column = p->frames[i].column,
+						    .start_line = p->frames[i].start_line,
+						    .inlined = p->frames[i].inlined };
+	for (size_t i = 0; i < result->nr_wants; i++) {
+		struct symbolizer_want *w = &result->wants[i];
+
+		*w = (struct symbolizer_want) { .kind = p->wants[i].kind,
+						.path = p->strings + p->wants[i].path,
+						.directory = p->strings + p->wants[i].directory,
+						.id_len = p->wants[i].id_len,
+						.dwo_id = p->wants[i].dwo_id };
+		memcpy(w->id, p->wants[i].id, w->id_len);
+	}
+}
+
 int codec_decode_frames(const void *data, size_t size, size_t nr_expected,
 			struct symbolizer_result *ret)
 {
-	const struct symwire_frames *head = data;
-	const struct symwire_answer *answers = (const void *)(head + 1);
-	const struct symwire_frame *frames;
-	const char *strings;
 	struct symbolizer_result result = { .nr_answers = nr_expected };
+	struct parts p;
 
-	if (size < sizeof(*head) || head->nr_answers != nr_expected ||
-	    size - sizeof(*head) != head->nr_answers * sizeof(*answers) +
-					    (uint64_t)head->nr_frames * sizeof(*frames) +
-					    head->strings_size)
+	if (!divide(data, size, nr_expected, &p) || !check_frames(&p) || !check_wants(&p))
 		return -EBADMSG;
-	frames = (const void *)(answers + head->nr_answers);
-	strings = (const char *)(frames + head->nr_frames);
-	if (!check_frames(head, answers, frames, strings))
-		return -EBADMSG;
-	result.nr_frames = head->nr_frames;
+	result.nr_frames = p.head->nr_frames;
+	result.nr_wants = p.head->nr_wants;
 	result.answers = calloc(nr_expected + 1, sizeof(*result.answers));
 	result.frames = calloc(result.nr_frames + 1, sizeof(*result.frames));
-	if (!result.answers || !result.frames) {
+	result.wants = calloc(result.nr_wants + 1, sizeof(*result.wants));
+	if (!result.answers || !result.frames || !result.wants) {
 		codec_result_deinit(&result);
 		return -ENOMEM;
 	}
-	for (size_t i = 0; i < nr_expected; i++)
-		result.answers[i] =
-			(struct symbolizer_answer) { .first_frame = answers[i].first_frame,
-						     .nr_frames = answers[i].nr_frames,
-						     .vaddr = answers[i].vaddr,
-						     .source = answers[i].source,
-						     .less = (uint8_t)answers[i].less };
-	for (size_t i = 0; i < result.nr_frames; i++)
-		result.frames[i] =
-			(struct symbolizer_frame) { .name = strings + frames[i].name,
-						    .system_name = strings + frames[i].system_name,
-						    .file = strings + frames[i].file,
-						    .line = frames[i].line,
-						    .column = frames[i].column,
-						    .start_line = frames[i].start_line,
-						    .inlined = frames[i].inlined };
+	take_answers(&p, &result);
 	*ret = result;
 	return 0;
 }
@@ -164,6 +265,7 @@ void codec_result_deinit(struct symbolizer_result *result)
 {
 	free(result->answers);
 	free(result->frames);
+	free(result->wants);
 	*result = SYMBOLIZER_RESULT_NULL;
 }
 

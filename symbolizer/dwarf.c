@@ -21,7 +21,8 @@ struct dwarf_index {
 	bool find_failed; /* not enough memory to know all units */
 	struct dwarf_file alt; /* dwz's shared file, once it is given */
 	struct dwarf_splits splits;
-	uint64_t wants[WANTS_MAX]; /* units whose other half is not here */
+	bool need_alt; /* its shared file was not given */
+	uint64_t wants[WANTS_MAX]; /* of the last question: units whose other half is not here */
 	size_t nr_wants;
 };
 
@@ -46,6 +47,7 @@ int dwarf_index_new(struct dwarf_index **ret, int fd, Elf *elf, struct mem *mem,
 	if (!image_has(d->file.image, IMAGE_INFO) || !gelf_getehdr(elf, &ehdr) ||
 	    ehdr.e_type == ET_REL)
 		return 0;
+	d->need_alt = image_has(d->file.image, IMAGE_ALTLINK);
 	r = dwarf_find_quickly(&d->find, &d->file, mem);
 	if (r && r != -ENOMEM)
 		return r;
@@ -247,6 +249,10 @@ static int answer_unit(struct dwarf_index *d, struct dwarf_query *queries, size_
 	if (r)
 		return 0;
 	find_other_half(d, e);
+	for (size_t i = 0; i < nr; i++) {
+		if (d->need_alt || (e->unit.is_skeleton && !e->split))
+			queries[i].less |= SYMBOLIZER_LESS_FILES;
+	}
 	no_lines = !dwarf_units_lines(&d->units, e) && e->have_program == DWARF_HAVE;
 	if (no_lines)
 		places = scan_lines(d, e, queries, nr);
@@ -389,7 +395,6 @@ static void forget(struct dwarf_index *d)
 {
 	dwarf_units_drop(&d->units);
 	dwarf_names_drop(&d->names);
-	d->nr_wants = 0;
 }
 
 int dwarf_index_add_alt(struct dwarf_index *d, int fd, Elf *elf)
@@ -399,6 +404,7 @@ int dwarf_index_add_alt(struct dwarf_index *d, int fd, Elf *elf)
 	if (r)
 		return r;
 	d->file.alt = &d->alt;
+	d->need_alt = false;
 	forget(d);
 	return 0;
 }
@@ -454,11 +460,16 @@ static bool want_split(struct dwarf_index *d, uint64_t unit, struct symbolizer_w
 	return path;
 }
 
+void dwarf_index_forget_wants(struct dwarf_index *d)
+{
+	d->nr_wants = 0;
+}
+
 bool dwarf_index_want(struct dwarf_index *d, size_t *it, struct symbolizer_want *ret)
 {
 	bool found = false;
 
-	if (!*it && !d->file.alt)
+	if (!*it && d->need_alt)
 		found = want_alt(d, ret);
 	++*it;
 	while (!found && *it - 1 < d->nr_wants)

@@ -62,7 +62,11 @@ int dwarf_index_add_alt(struct dwarf_index *d, int fd, Elf *elf);
 ssize_t dwarf_index_add_split(struct dwarf_index *d, int fd, Elf *elf);
 bool dwarf_index_has_alt(const struct dwarf_index *d);
 
-/* The files that answers so far would have been better with. Start with *it = 0; false at the end. */
+/*
+ * The files that the answers since they were last forgotten would have been better with. Start with *it = 0; false at
+ * the end.
+ */
+void dwarf_index_forget_wants(struct dwarf_index *d);
 bool dwarf_index_want(struct dwarf_index *d, size_t *it, struct symbolizer_want *ret);
 
 void dwarf_index_stats(const struct dwarf_index *d, struct symbolizer_stats *ret);

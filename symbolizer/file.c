@@ -412,7 +412,7 @@ static int answer_known(struct symbolizer_file *file, enum symbolizer_space spac
 	return 0;
 }
 
-/* What memory was short for may be better next time, and is not remembered. */
+/* What memory was short for, or a file was missing for, may be better next time, and is not remembered. */
 static void remember(struct symbolizer_file *file, const struct queries *q,
 		     const struct result *result)
 {
@@ -448,6 +448,8 @@ int symbolizer_file_frames(struct symbolizer_file *file, enum symbolizer_space s
 	if (r)
 		return r;
 	make_room(file);
+	if (file->dwarf)
+		dwarf_index_forget_wants(file->dwarf);
 	r = result_new(&result, nr);
 	if (!r)
 		r = answer_known(file, space, addresses, nr, result, &left);

@@ -27,8 +27,8 @@
 
 /* A request that waits for a child, or is in one. */
 struct job {
-	int fds[2]; /* the file, and its debug file if there is one; -1 once a child has them */
-	bool has_debug;
+	int fds[SYMWIRE_FDS_MAX]; /* in the order of the message; a child that has them needs ours no more */
+	size_t nr_fds;
 	size_t size;
 	struct symwire_request request; /* and its addresses */
 };
@@ -59,12 +59,18 @@ struct supervisor {
 	size_t nr_stuck;
 };
 
+static void close_fds(struct job *job)
+{
+	for (size_t i = 0; i < job->nr_fds; i++)
+		close_fd(job->fds[i]);
+	job->nr_fds = 0;
+}
+
 static struct job *job_free(struct job *job)
 {
 	if (!job)
 		return NULL;
-	close_fd(job->fds[0]);
-	close_fd(job->fds[1]);
+	close_fds(job);
 	free(job);
 	return NULL;
 }
@@ -172,11 +178,11 @@ static __attribute__((noreturn)) void become_child(const struct supervisor *s, i
 		_exit(1);
 	/* Nothing but the descriptors that it needs. */
 	if (dup2(socket, 0) < 0 || dup2(job->fds[0], 1) < 0 ||
-	    dup2(job->has_debug ? job->fds[1] : 1, 2) < 0)
+	    dup2(job->request.has_debug ? job->fds[1] : 1, 2) < 0)
 		_exit(1);
 	if (close_range(3, ~0u, 0) < 0)
 		_exit(1);
-	child_main(&s->sandbox, 0, 1, job->has_debug ? 2 : -1);
+	child_main(&s->sandbox, 0, 1, job->request.has_debug ? 2 : -1);
 }
 
 static int start_child(struct child_process *c, struct job *job)
@@ -197,7 +203,7 @@ static int start_child(struct child_process *c, struct job *job)
 	}
 	c->socket = pair[0];
 	c->key = job->request.key;
-	c->has_debug = job->has_debug;
+	c->has_debug = job->request.has_debug;
 	c->timed_out = false;
 	return loop_add_fd(c->supervisor->loop, &c->source, c->socket, EPOLLIN, on_child, c);
 }
@@ -214,7 +220,7 @@ static struct child_process *choose_child(struct supervisor *s, const struct job
 			continue;
 		if (c->job)
 			return NULL;
-		if (job->has_debug && !c->has_debug) /* found since the child was started */
+		if (job->request.has_debug && !c->has_debug) /* found since the child was started */
 			end_child(c);
 		return c;
 	}
@@ -231,15 +237,18 @@ static struct child_process *choose_child(struct supervisor *s, const struct job
 	return best;
 }
 
+/* The file and its debug file are the child's from its fork; the others come with the requests that need them. */
 static void give(struct child_process *c, struct job *job)
 {
+	size_t own = job->request.has_debug ? 2 : 1;
+
 	c->job = job;
 	c->deadline_ns = clock_boot_ns() + c->supervisor->config.deadline_ms * NSEC_PER_MSEC;
-	job->fds[0] = close_fd(job->fds[0]);
-	job->fds[1] = close_fd(job->fds[1]);
 	/* A failure here is a dead child, which its socket's end of file will say. */
-	if (fdpass_send(c->socket, &job->request, job->size, NULL, 0, -1) < 0)
+	if (fdpass_send_many(c->socket, &job->request, job->size, NULL, 0, job->fds + own,
+			     job->nr_fds - own) < 0)
 		log_debug("child %d does not take its request", c->pid);
+	close_fds(job);
 }
 
 static int arm_timer(struct supervisor *s)
@@ -296,22 +305,18 @@ static int on_deadline(struct loop_source *source, uint64_t missed, void *userda
 
 /* Consumes the descriptors. */
 static int take_request(struct supervisor *s, const struct symwire_request *request, size_t n,
-			const int fds[2])
+			const int *fds, size_t nr)
 {
-	struct job *job;
+	struct job *job = calloc(1, sizeof(*job) + n);
 	int r;
 
-	if (fds[0] < 0)
-		return -EBADMSG;
-	job = calloc(1, sizeof(*job) + n);
 	if (!job) {
-		close_fd(fds[0]);
-		close_fd(fds[1]);
+		for (size_t i = 0; i < nr; i++)
+			close_fd(fds[i]);
 		return -ENOMEM;
 	}
-	job->fds[0] = fds[0];
-	job->fds[1] = fds[1];
-	job->has_debug = fds[1] >= 0;
+	memcpy(job->fds, fds, nr * sizeof(*fds));
+	job->nr_fds = nr;
 	job->size = n;
 	memcpy(&job->request, request, n);
 	if (s->nr_queued == QUEUE_MAX ||
@@ -329,21 +334,21 @@ static int on_core(struct loop_source *source, uint32_t events, void *userdata)
 	static uint64_t message[sizeof(struct symwire_request) / 8 + SYMWIRE_ADDRESSES_MAX];
 	const struct symwire_request *request = (const void *)message;
 	struct supervisor *s = userdata;
-	int fds[2];
+	int fds[SYMWIRE_FDS_MAX];
 	size_t nr;
-	ssize_t n =
-		fdpass_receive_many(s->core, message, sizeof(message), MSG_DONTWAIT, fds, 2, &nr);
+	ssize_t n = fdpass_receive_many(s->core, message, sizeof(message), MSG_DONTWAIT, fds,
+					SYMWIRE_FDS_MAX, &nr);
 
 	if (n == -EAGAIN)
 		return 0;
-	if (n <= 0 || !symwire_check_request(request, (size_t)n)) {
-		close_fd(fds[0]);
-		close_fd(fds[1]);
+	if (n <= 0 || !symwire_check_request(request, (size_t)n) || symwire_nr_fds(request) != nr) {
+		for (size_t i = 0; i < nr; i++)
+			close_fd(fds[i]);
 		loop_stop(s->loop,
 			  n < 0 ? (int)n : 0); /* the core is gone, or is no core of ours */
 		return 0;
 	}
-	return take_request(s, request, (size_t)n, fds);
+	return take_request(s, request, (size_t)n, fds, nr);
 }
 
 static void deinit(struct supervisor *s)

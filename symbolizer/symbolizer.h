@@ -43,12 +43,13 @@ enum symbolizer_source {
 	SYMBOLIZER_JITDUMP,
 };
 
-/* What an answer lacks because the memory did not suffice for it: a set of bits, worst last. */
+/* What an answer lacks, mostly because the memory did not suffice for it: a set of bits. */
 enum symbolizer_less {
 	SYMBOLIZER_LESS_INLINES = 1, /* only the function itself */
 	SYMBOLIZER_LESS_LINES = 2,
 	SYMBOLIZER_LESS_FUNCTIONS = 4, /* debug information is there and was not read */
-	SYMBOLIZER_LESS_ALL = 7, /* all of the bits */
+	SYMBOLIZER_LESS_FILES = 8, /* a file that knows more was not given, see symbolizer_want */
+	SYMBOLIZER_LESS_ALL = 15, /* all of the bits */
 };
 
 struct symbolizer_answer {
@@ -59,11 +60,33 @@ struct symbolizer_answer {
 	uint8_t less; /* enum symbolizer_less */
 };
 
+#define SYMBOLIZER_BUILD_ID_MAX 128
+
+/* Files that hold a part of a file's debug information. */
+enum symbolizer_supplement {
+	SYMBOLIZER_SUPPLEMENT_DEBUG, /* all of it, and the whole symbol table: a separate debug file */
+	SYMBOLIZER_SUPPLEMENT_ALT, /* what dwz shares between files: .gnu_debugaltlink */
+	SYMBOLIZER_SUPPLEMENT_SPLIT, /* units of split DWARF: a .dwo, or a .dwp with all of them */
+};
+
+/* A file that the answers to the last question would have been better with. Strings stay until the next one. */
+struct symbolizer_want {
+	enum symbolizer_supplement kind; /* ALT or SPLIT */
+	const char *path; /* as the file says; a hostile string */
+	const char *directory; /* what a relative path of a .dwo counts from; "" */
+	uint32_t id_len;
+	uint8_t id[SYMBOLIZER_BUILD_ID_MAX]; /* build ID that it must have, of ALT */
+	uint64_t dwo_id; /* of SPLIT */
+};
+
 struct symbolizer_result {
 	struct symbolizer_answer *answers; /* one per address asked, in the order asked */
 	size_t nr_answers;
 	struct symbolizer_frame *frames;
 	size_t nr_frames;
+	/* In the client's results only; of the library's, symbolizer_file_next_want() tells. */
+	struct symbolizer_want *wants;
+	size_t nr_wants;
 	void *owner; /* private: the strings' memory */
 };
 #define SYMBOLIZER_RESULT_NULL ((struct symbolizer_result) { .answers = NULL })
@@ -82,7 +105,6 @@ enum symbolizer_build_id_kind {
 	SYMBOLIZER_BUILD_ID_GO
 };
 
-#define SYMBOLIZER_BUILD_ID_MAX 128
 #define SYMBOLIZER_DEBUGLINK_MAX 256
 
 #define SYMBOLIZER_DIGEST_SIZE 32 /* SHA-256 of a file's content */
@@ -126,24 +148,7 @@ void symbolizer_file_identity(const struct symbolizer_file *file, struct symboli
 #define SYMBOLIZER_MAPPED_MAX (12u << 20)
 void symbolizer_file_set_memory(struct symbolizer_file *file, size_t max);
 
-/* Files that hold a part of this one's debug information. */
-enum symbolizer_supplement {
-	SYMBOLIZER_SUPPLEMENT_DEBUG, /* all of it, and the whole symbol table: a separate debug file */
-	SYMBOLIZER_SUPPLEMENT_ALT, /* what dwz shares between files: .gnu_debugaltlink */
-	SYMBOLIZER_SUPPLEMENT_SPLIT, /* units of split DWARF: a .dwo, or a .dwp with all of them */
-};
-
-/* A file that the answers so far would have been better with. Strings stay until the next question. */
-struct symbolizer_want {
-	enum symbolizer_supplement kind;
-	const char *path; /* as the file says; a hostile string */
-	const char *directory; /* what a relative path of a .dwo counts from; "" */
-	uint32_t id_len;
-	uint8_t id[SYMBOLIZER_BUILD_ID_MAX]; /* build ID that it must have, of ALT */
-	uint64_t dwo_id; /* of SPLIT */
-};
-
-/* Start with *it = 0; false at the end. */
+/* The files that are wanted. Start with *it = 0; false at the end. */
 bool symbolizer_file_next_want(struct symbolizer_file *file, size_t *it,
 			       struct symbolizer_want *ret);
 

@@ -19,7 +19,7 @@ int fdpass_send(int socket, const void *head, size_t head_size, const void *body
 ssize_t fdpass_receive(int socket, void *data, size_t size, int flags, int *ret_fd);
 
 /* As above with nr descriptors, at most FDPASS_MAX. */
-#define FDPASS_MAX 4
+#define FDPASS_MAX 64
 int fdpass_send_many(int socket, const void *head, size_t head_size, const void *body,
 		     size_t body_size, const int *fds, size_t nr);
 

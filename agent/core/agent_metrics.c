@@ -139,6 +139,20 @@ static void add_processes(struct agent *a, struct buf *b)
 	       process_stat_own_pss());
 }
 
+static void add_supplements(struct buf *b, const struct supplements_counts *c)
+{
+	number(b, "debug_supplements_open", "gauge",
+	       "Open files of split DWARF and of what dwz shares.", c->open);
+	family(b, "debug_supplements_total", "counter", "Such files that were looked for.");
+	buf_addf(b,
+		 "fleetprof_debug_supplements_total{what=\"found\"} %" PRIu64 "\n"
+		 "fleetprof_debug_supplements_total{what=\"missing\"} %" PRIu64 "\n"
+		 "fleetprof_debug_supplements_total{what=\"refused\"} %" PRIu64 "\n"
+		 "fleetprof_debug_supplements_total{what=\"dropped\"} %" PRIu64 "\n"
+		 "fleetprof_debug_supplements_total{what=\"stalled\"} %" PRIu64 "\n",
+		 c->found, c->missing, c->refused, c->dropped, c->stalled);
+}
+
 static void add_tables(struct agent *a, struct buf *b)
 {
 	struct objects_counts files;
@@ -154,6 +168,12 @@ static void add_tables(struct agent *a, struct buf *b)
 	       "Frames whose file found no place in the table.", files.refused);
 	number(b, "files_mismatched_total", "counter",
 	       "Descriptors that turned out to be of another file.", files.mismatches);
+	number(b, "files_with_debug_file", "gauge", "Files with a separate debug file.",
+	       files.with_debug_file);
+	add_supplements(b, &files.supplements);
+	number(b, "roots_refused_total", "counter",
+	       "Root folders of processes that were not kept open, for want of a place.",
+	       files.roots_refused);
 	number(b, "files_hashed_total", "counter",
 	       "Files that look like another one, read whole to know.", files.hashed);
 	number(b, "files_not_hashed_total", "counter", "… not read, as there was too much of them.",

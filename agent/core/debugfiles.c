@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 struct place {
+	int root_fd; /* or, if it is -1, that of the process: */
 	uint32_t tgid;
 	uint64_t start_boot_ns; /* 0: not checked */
 	const char *path;
@@ -43,7 +44,10 @@ static void try_next(struct search *s)
 	if (s->next < s->nr) {
 		const struct place *p = &s->places[s->next++];
 
-		r = openclient_in_root(s->opener, p->tgid, p->start_boot_ns, p->path, on_open, s);
+		r = p->root_fd >= 0
+			    ? openclient_elf_below(s->opener, p->root_fd, p->path, on_open, s)
+			    : openclient_elf_in_root(s->opener, p->tgid, p->start_boot_ns, p->path,
+						     on_open, s);
 		if (!r)
 			return;
 	}
@@ -51,23 +55,26 @@ static void try_next(struct search *s)
 	free(s);
 }
 
-static void plan(struct search *s, uint32_t tgid, uint64_t start_boot_ns,
+static void plan(struct search *s, int root_fd, uint32_t tgid, uint64_t start_boot_ns,
 		 const struct symbolizer_identity *identity, const char *path)
 {
 	size_t nr = debug_paths(identity, path ? path : "", s->paths);
 
 	for (size_t i = 0; i < nr; i++)
-		s->places[s->nr++] = (struct place) { .tgid = tgid,
+		s->places[s->nr++] = (struct place) { .root_fd = root_fd,
+						      .tgid = tgid,
 						      .start_boot_ns = start_boot_ns,
 						      .path = s->paths[i] };
 	if (!nr || identity->build_id_kind != SYMBOLIZER_BUILD_ID_GNU)
 		return;
 	/* Process 1 has the host's root, wherever we run ourselves; where it is closed to us, our own may be it. */
-	s->places[s->nr++] = (struct place) { .tgid = 1, .path = s->paths[0] };
-	s->places[s->nr++] = (struct place) { .tgid = (uint32_t)getpid(), .path = s->paths[0] };
+	for (int own = 0; own < 2; own++)
+		s->places[s->nr++] = (struct place) { .root_fd = -1,
+						      .tgid = own ? (uint32_t)getpid() : 1,
+						      .path = s->paths[0] };
 }
 
-int debugfiles_find(struct openclient *opener, uint32_t tgid, uint64_t start_boot_ns,
+int debugfiles_find(struct openclient *opener, int root_fd, uint32_t tgid, uint64_t start_boot_ns,
 		    const struct symbolizer_identity *identity, const char *path, debugfiles_fn fn,
 		    void *userdata)
 {
@@ -78,7 +85,7 @@ int debugfiles_find(struct openclient *opener, uint32_t tgid, uint64_t start_boo
 	s->opener = opener;
 	s->fn = fn;
 	s->userdata = userdata;
-	plan(s, tgid, start_boot_ns, identity, path);
+	plan(s, root_fd, tgid, start_boot_ns, identity, path);
 	try_next(s);
 	return 0;
 }

@@ -11,8 +11,11 @@
 /* fd: a descriptor that the callback owns, or a negative errno: none was found. Called once, maybe within the call. */
 typedef void (*debugfiles_fn)(int fd, void *userdata);
 
-/* path: the program's own, as its descriptor has it; may be NULL. 0, or -errno: the callback does not come. */
-int debugfiles_find(struct openclient *opener, uint32_t tgid, uint64_t start_boot_ns,
+/*
+ * root_fd: the root folder of the process, which stays the caller's as long as the search; -1: the process is asked for it.
+ * path: the program's own, as its descriptor has it; may be NULL. 0, or -errno: the callback does not come.
+ */
+int debugfiles_find(struct openclient *opener, int root_fd, uint32_t tgid, uint64_t start_boot_ns,
 		    const struct symbolizer_identity *identity, const char *path, debugfiles_fn fn,
 		    void *userdata);
 

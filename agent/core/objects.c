@@ -34,6 +34,8 @@ struct objects {
 	uint64_t window; /* number of the one that has not ended; from 1 */
 	uint64_t refused, mismatches, forgotten, hashed, not_hashed;
 	uint64_t hash_bytes; /* asked for in this window */
+	struct supplements_counts supplements;
+	struct roots *roots;
 };
 
 static struct identity_key key_of(const struct rec_map *map)
@@ -59,8 +61,10 @@ int objects_new(struct objects **ret, struct sampler *sampler, struct openclient
 	o->tables = tables;
 	o->max = max;
 	o->window = 1;
-	r = hashmap_new(&o->by_identity, sizeof(struct identity_key), sizeof(struct object *),
-			o->max);
+	r = roots_new(&o->roots);
+	if (!r)
+		r = hashmap_new(&o->by_identity, sizeof(struct identity_key),
+				sizeof(struct object *), o->max);
 	if (!r)
 		r = hashmap_new(&o->by_id, sizeof(uint32_t), sizeof(struct object *), o->max);
 	if (r)
@@ -75,6 +79,8 @@ static struct object *object_free(struct object *object)
 		return NULL;
 	close_fd(object->fd);
 	close_fd(object->debug_fd);
+	supplements_free(object->supplements);
+	root_put(object->root);
 	free(object->path);
 	free(object);
 	return NULL;
@@ -90,6 +96,7 @@ struct objects *objects_free(struct objects *o)
 		object_free(*(struct object **)value);
 	hashmap_free(o->by_id);
 	hashmap_free(o->by_identity);
+	roots_free(o->roots);
 	free(o);
 	return NULL;
 }
@@ -122,8 +129,9 @@ static void look_for_debug_file(struct object *object)
 	if (object->elf.has_dwarf)
 		return;
 	object->searching = true;
-	if (debugfiles_find(object->objects->opener, object->tgid, object->start_boot_ns,
-			    &object->elf, object->path, on_debug_file, object) < 0)
+	if (debugfiles_find(object->objects->opener, object->root ? root_fd(object->root) : -1,
+			    object->tgid, object->start_boot_ns, &object->elf, object->path,
+			    on_debug_file, object) < 0)
 		object->searching = false;
 }
 
@@ -240,9 +248,9 @@ static bool is_file_of(struct object *object, int fd)
 	return !memcmp(&a, &b, sizeof(a));
 }
 
-static void on_open(int fd, void *userdata)
+static void on_open(int fd, int root, void *userdata)
 {
-	_cleanup_(closep) int owned = fd;
+	_cleanup_(closep) int owned = fd, owned_root = root;
 	struct object *object = userdata;
 	struct symclient_file file = { .key = object->id, .owner = object->owner };
 
@@ -260,6 +268,7 @@ static void on_open(int fd, void *userdata)
 		return;
 	}
 	object->path = path_of(fd);
+	object->root = roots_take(object->objects->roots, TAKE_FD(owned_root));
 	object->fd = file.fd = TAKE_FD(owned);
 	object->table_slot = table_source_add(object->objects->tables, &file);
 	announce(object);
@@ -392,7 +401,8 @@ static bool is_content(const struct object *object)
 	struct stat st;
 
 	return object->content_id && object->debug_fd < 0 && !object->searching &&
-	       !fstat(object->fd, &st) && twins_is_as_hashed(&object->twin, &st);
+	       !object->supplements && !fstat(object->fd, &st) &&
+	       twins_is_as_hashed(&object->twin, &st);
 }
 
 struct objects_content objects_content(const struct objects *o, const struct object *object)
@@ -404,6 +414,52 @@ struct objects_content objects_content(const struct objects *o, const struct obj
 	    (first == object || is_content(first)))
 		return (struct objects_content) { .object = first, .id = first->content_id };
 	return (struct objects_content) { .object = object, .id = object->id };
+}
+
+struct symclient_file objects_request(const struct object *object)
+{
+	struct symclient_file file = { .key = object->id,
+				       .owner = object->owner,
+				       .fd = object->fd,
+				       .debug_fd = MAX(object->debug_fd, 0) };
+
+	if (object->supplements) {
+		file.alt_fd = MAX(supplements_alt_fd(object->supplements), 0);
+		file.package_fd = MAX(supplements_package_fd(object->supplements), 0);
+	}
+	return file;
+}
+
+int objects_supply(struct objects *o, uint32_t id, uint32_t tgid, uint64_t start_boot_ns,
+		   const struct symbolizer_want *wants, size_t nr,
+		   const struct supplements_given *given, supplements_fn fn, void *userdata)
+{
+	struct object *const *found = hashmap_get(o->by_id, &id);
+	struct object *object = found ? *found : NULL;
+	_cleanup_(freep) char *debug_path = NULL;
+	struct supplements_program program = { .root_fd = -1 };
+	int r = object ? 0 : -ENOENT;
+
+	if (!r && !object->supplements)
+		r = supplements_new(&object->supplements, o->opener, &o->supplements);
+	if (r)
+		return r;
+	if (object->root)
+		program.root_fd = root_fd(object->root);
+	if (!object->root || tgid != object->tgid) {
+		program.tgid = tgid;
+		program.start_boot_ns = start_boot_ns;
+	}
+	program.path = object->path;
+	if (object->debug_fd >= 0)
+		program.debug_path = debug_path = path_of(object->debug_fd);
+	return supplements_find(object->supplements, &program, wants, nr, given, fn, userdata);
+}
+
+bool objects_supplies_are_missing(const struct object *object, const struct symbolizer_want *wants,
+				  size_t nr)
+{
+	return object->supplements && supplements_are_missing(object->supplements, wants, nr);
 }
 
 void objects_touch(struct objects *o, const uint64_t *words, size_t nr)
@@ -476,7 +532,8 @@ static size_t forget_retired(struct objects *o)
 		struct object *object = *(struct object **)value;
 
 		if (object->retiring && !object->opening && !object->identifying &&
-		    !object->searching && !object->hashing)
+		    !object->searching && !object->hashing &&
+		    !(object->supplements && supplements_busy(object->supplements)))
 			gone[nr++] = object;
 	}
 	for (size_t i = 0; i < nr; i++)
@@ -511,7 +568,9 @@ void objects_counts(const struct objects *o, struct objects_counts *ret)
 					 .refused = o->refused,
 					 .mismatches = o->mismatches,
 					 .hashed = o->hashed,
-					 .not_hashed = o->not_hashed };
+					 .not_hashed = o->not_hashed,
+					 .supplements = o->supplements,
+					 .roots_refused = roots_refused(o->roots) };
 	for (size_t it = 0; hashmap_next(o->by_id, &it, NULL, &value);) {
 		const struct object *object = *(struct object **)value;
 

@@ -11,7 +11,9 @@
 #ifndef FLEETPROF_CORE_OBJECTS_H
 #define FLEETPROF_CORE_OBJECTS_H
 
+#include "agent/core/roots.h"
 #include "agent/core/sampler.h"
+#include "agent/core/supplements.h"
 #include "agent/core/table_source.h"
 #include "agent/core/twins.h"
 #include "agent/opener/client.h"
@@ -30,6 +32,7 @@ struct object {
 	uint64_t owner; /* hash of the owner that first mapped it, for the symbolizer's budgets */
 	uint32_t table_slot; /* of its unwind table; UNWIND_SLOT_NONE while unopened */
 	/* private to objects.c */
+	struct supplements *supplements; /* once its symbolizer asked for one */
 	struct twin twin;
 	uint32_t content_id; /* of what was hashed; 0: it was not */
 	struct objects *objects;
@@ -37,7 +40,8 @@ struct object {
 	bool opening, identifying, announced;
 	bool searching; /* for its debug file */
 	bool hashing;
-	uint32_t tgid; /* a process that mapped it, in whose root its debug file may be */
+	uint32_t tgid; /* a process that mapped it, in whose root its debug file may be: */
+	struct root *root; /* NULL: it is not kept open */
 	uint64_t start_boot_ns;
 	bool retiring; /* its id was taken back: it goes at the next window's end unless it is seen again */
 	uint64_t window; /* the newest that has it */
@@ -49,6 +53,9 @@ struct object {
 struct objects_counts {
 	size_t seen, opened, unopened; /* files that have a place now */
 	size_t with_debug_file; /* of them */
+	struct supplements_counts supplements;
+	uint64_t
+		roots_refused; /* roots of processes that were not kept open, for want of a place */
 	uint64_t forgotten; /* files that had one */
 	uint64_t refused; /* frames whose file found no place in the table */
 	uint64_t mismatches; /* descriptors that turned out to be another file */
@@ -76,7 +83,8 @@ const struct object *objects_get(const struct objects *objects, uint32_t id);
 /*
  * Whose file to ask for the names of this one's: that of the first object of equal content (twins.h), else its own. The
  * content has a number of its own, of the file ids' space: what was read before the file was hashed is not shared. An
- * object with a separate debug file stays alone: its names are not in its content.
+ * object with a separate debug file, or one whose symbolizer wanted other files, stays alone: its names are not in its
+ * content.
  *
  * An answer that came from another object, or under another number, counts only if it is still the one to ask when the
  * answer comes: the file may have been changed while it was read.
@@ -86,6 +94,21 @@ struct objects_content {
 	uint32_t id; /* for the symbolizer's key and the words of what is kept; never reused */
 };
 struct objects_content objects_content(const struct objects *objects, const struct object *object);
+
+/* What to ask of an object's file: the descriptors of everything that is known to belong to it. */
+struct symclient_file objects_request(const struct object *object);
+
+/*
+ * Looks for files that an answer to such a request wanted, see supplements_find(); tgid, start_boot_ns: a process that
+ * maps the object, tgid 0: none is known beside the one that it was first seen in.
+ */
+int objects_supply(struct objects *objects, uint32_t id, uint32_t tgid, uint64_t start_boot_ns,
+		   const struct symbolizer_want *wants, size_t nr,
+		   const struct supplements_given *given, supplements_fn fn, void *userdata);
+
+/* Was all of it looked for before, in vain? */
+bool objects_supplies_are_missing(const struct object *object, const struct symbolizer_want *wants,
+				  size_t nr);
 
 /* These words, without RECMAP, are in the window that has not ended: their files are in use. */
 void objects_touch(struct objects *objects, const uint64_t *words, size_t nr);

@@ -198,6 +198,11 @@ static void print_cost(const struct recording *r, const struct symbolize_counts 
 	       files.seen, files.opened, counts->addresses, counts->named,
 	       timed ? c->bpf[COUNTER_SELF_TIMED_NS] / timed : 0,
 	       c->bpf[COUNTER_SELF_TIMED_MAX_NS]);
+	if (files.supplements.found || files.supplements.missing)
+		printf("further debug files: %" PRIu64 " found, %" PRIu64 " missing, %" PRIu64
+		       " of other programs\n",
+		       files.supplements.found, files.supplements.missing,
+		       files.supplements.refused);
 	if (files.hashed || files.not_hashed)
 		printf("files that look alike: %" PRIu64 " hashed, %" PRIu64
 		       " not (too much to read); %zu share an earlier one's names\n",

@@ -13,6 +13,7 @@
 
 #define UNKNOWN UINT32_MAX
 #define ATTEMPTS 3 /* of a batch that a dying symbolizer lost */
+#define ROUNDS_MAX 64 /* of looking for files that a batch's answers want */
 
 struct symbolize {
 	struct symbolize_config config;
@@ -34,8 +35,10 @@ struct batch {
 	size_t first, nr;
 	uint32_t mapping;
 	uint32_t content; /* number of the content that answers for a file's words; else 0 */
-	unsigned int attempts;
+	unsigned int attempts, rounds;
 	bool waiting;
+	size_t nr_provisional; /* words with a name that a file which is looked for may better */
+	struct supplements_given given; /* with the request that is under way */
 };
 
 const char *symbolize_end_reason(uint16_t reason)
@@ -190,13 +193,11 @@ static int add_answer(struct batch *batch, uint64_t word, const struct symbolize
 
 	if (r)
 		return r;
-	if (answer->nr_frames)
-		s->counts.named++;
 	set_location(s, word, index);
 	return 0;
 }
 
-static int send_batch(struct batch *batch);
+static int send_batch(struct batch *batch, const struct supplements_given *give);
 
 /* Whose file answers for the batch's; nobody's for words that are of no known file. */
 static struct objects_content content_of(const struct batch *batch)
@@ -224,6 +225,117 @@ static uint64_t word_of_content(const struct batch *batch, uint64_t word)
 	return batch->content ? FRAME_MAKE_FILE(batch->content, FRAME_FILE_OFFSET(word)) : word;
 }
 
+/* Asks again for the batch's words, which are those whose answers wanted something. */
+static void on_supplied(bool found, const struct supplements_given *give, void *userdata)
+{
+	struct batch *batch = userdata;
+	struct symbolize *s = batch->s;
+
+	if (!s) {
+		free(batch);
+		return;
+	}
+	batch->waiting = false;
+	s->pending--;
+	if (is_outdated(batch) && batch->attempts < ATTEMPTS)
+		send_batch(batch, NULL);
+	else if (found && batch->rounds++ < ROUNDS_MAX)
+		send_batch(batch, give);
+}
+
+/* A process of the window that maps the batch's file: the one that it was first seen in may have ended long ago. */
+static uint32_t find_process(const struct batch *batch, uint64_t *ret_start_boot_ns)
+{
+	const struct window *w = batch->s->window;
+	uint32_t id = FRAME_FILE_ID(batch->s->words[batch->first]);
+
+	for (size_t i = window_rows(w); i > 0; i--) { /* the latest */
+		struct window_process process;
+		struct window_row row;
+
+		window_row(w, i - 1, &row);
+		for (size_t j = 0; j < row.nr_words; j++) {
+			if (FRAME_KIND(row.words[j]) != FRAME_FILE ||
+			    FRAME_FILE_ID(row.words[j]) != id)
+				continue;
+			window_process(w, row.process, &process);
+			*ret_start_boot_ns = process.start_boot_ns;
+			return process.tgid;
+		}
+	}
+	return 0;
+}
+
+static void look_for_files(struct batch *batch, const struct symbolizer_result *result)
+{
+	struct symbolize *s = batch->s;
+	const struct object *object = content_of(batch).object;
+	uint64_t start = 0;
+	uint32_t tgid = find_process(batch, &start);
+
+	batch->waiting = true;
+	s->pending++;
+	if (objects_supply(s->config.objects, object->id, tgid, start, result->wants,
+			   result->nr_wants, &batch->given, on_supplied, batch) < 0) {
+		batch->waiting = false;
+		s->pending--;
+	}
+}
+
+/* Does the answer want files that were not looked for yet? */
+static bool wants_files(const struct batch *batch, const struct symbolizer_result *result)
+{
+	const struct object *object = content_of(batch).object;
+
+	return result->nr_wants && object &&
+	       !objects_supplies_are_missing(object, result->wants, result->nr_wants);
+}
+
+static int take_answer(struct batch *batch, uint64_t word, const struct symbolizer_answer *answer,
+		       const struct symbolizer_frame *frames, bool provisional)
+{
+	struct symbolize *s = batch->s;
+	int r = add_answer(batch, word, answer, frames);
+
+	if (r < 0)
+		return r;
+	if (answer->nr_frames && provisional)
+		batch->nr_provisional++;
+	else if (answer->nr_frames)
+		s->counts.named++;
+	if (s->config.cache && !provisional &&
+	    symcache_put(s->config.cache, word_of_content(batch, word), answer, frames) < 0)
+		log_debug("an answer is not kept: out of memory");
+	return 0;
+}
+
+/* Words that are to be asked for again, with files that the answer wants, stay in the batch. */
+static void take_answers(struct batch *batch, const struct symbolizer_result *result)
+{
+	struct symbolize *s = batch->s;
+	bool again = wants_files(batch, result);
+	size_t left = 0;
+
+	batch->nr_provisional = 0;
+	for (size_t i = 0; i < batch->nr; i++) {
+		const struct symbolizer_answer *answer = &result->answers[i];
+		uint64_t word = s->words[batch->first + i];
+		bool provisional = again && (answer->less & SYMBOLIZER_LESS_FILES);
+
+		if (take_answer(batch, word, answer, result->frames + answer->first_frame,
+				provisional) < 0) {
+			s->counts.failed++;
+			return;
+		}
+		if (provisional)
+			s->words[batch->first + left++] = word;
+	}
+	if (!left)
+		return;
+	batch->nr = left;
+	look_for_files(batch, result);
+}
+
 static void on_frames(enum symclient_status status, const struct symbolizer_result *result,
 		      void *userdata)
 {
@@ -238,29 +350,16 @@ static void on_frames(enum symclient_status status, const struct symbolizer_resu
 	s->pending--;
 	if (is_outdated(batch))
 		status = SYMCLIENT_LOST;
-	if (status == SYMCLIENT_LOST && batch->attempts < ATTEMPTS && !send_batch(batch))
+	if (status == SYMCLIENT_LOST && batch->attempts < ATTEMPTS && !send_batch(batch, NULL))
 		return;
-	if (status != SYMCLIENT_OK || result->nr_answers != batch->nr) {
+	if (status != SYMCLIENT_OK || result->nr_answers != batch->nr)
 		s->counts.failed++;
-		return;
-	}
-	for (size_t i = 0; i < batch->nr; i++) {
-		const struct symbolizer_answer *answer = &result->answers[i];
-
-		const struct symbolizer_frame *frames = result->frames + answer->first_frame;
-		uint64_t word = s->words[batch->first + i];
-
-		if (add_answer(batch, word, answer, frames) < 0) {
-			s->counts.failed++;
-			return;
-		}
-		if (s->config.cache &&
-		    symcache_put(s->config.cache, word_of_content(batch, word), answer, frames) < 0)
-			log_debug("an answer is not kept: out of memory");
-	}
+	else
+		take_answers(batch, result);
 }
 
-static int request(struct batch *batch, const uint64_t *offsets)
+static int request(struct batch *batch, const uint64_t *offsets,
+		   const struct supplements_given *give)
 {
 	struct symbolize *s = batch->s;
 	uint64_t word = s->words[batch->first];
@@ -279,10 +378,14 @@ static int request(struct batch *batch, const uint64_t *offsets)
 		if (!object)
 			return -ENOENT;
 		batch->content = content.id;
-		file = (struct symclient_file) { .key = content.id,
-						 .owner = object->owner,
-						 .fd = content.object->fd,
-						 .debug_fd = MAX(content.object->debug_fd, 0) };
+		file = objects_request(content.object);
+		file.key = content.id;
+		file.owner = object->owner;
+		batch->given = give ? *give : (struct supplements_given) { .nr = 0 };
+		batch->given.alt = file.alt_fd > 0;
+		batch->given.package = file.package_fd > 0;
+		file.split_fds = batch->given.fds;
+		file.nr_splits = batch->given.nr;
 		break;
 	case FRAME_SPECIAL:
 		if (((word >> 56) & 0xf) != FRAME_SPECIAL_VDSO)
@@ -297,7 +400,7 @@ static int request(struct batch *batch, const uint64_t *offsets)
 				on_frames, batch);
 }
 
-static int send_batch(struct batch *batch)
+static int send_batch(struct batch *batch, const struct supplements_given *give)
 {
 	_cleanup_(freep) uint64_t *offsets = calloc(batch->nr, sizeof(*offsets));
 	int r;
@@ -306,8 +409,8 @@ static int send_batch(struct batch *batch)
 		return -ENOMEM;
 	for (size_t i = 0; i < batch->nr; i++)
 		offsets[i] = offset_of(batch->s->words[batch->first + i]);
-	batch->attempts++;
-	r = request(batch, offsets);
+	batch->attempts += !give;
+	r = request(batch, offsets, give);
 	if (r < 0)
 		return r;
 	batch->waiting = true;
@@ -376,6 +479,7 @@ static int answer_from_cache(struct batch *batch)
 			continue;
 		}
 		s->counts.cached++;
+		s->counts.named += entry.answer.nr_frames > 0;
 		r = add_answer(batch, word, &entry.answer, entry.frames);
 		if (r)
 			return r;
@@ -418,7 +522,7 @@ static int plan_batches(struct symbolize *s)
 			r = answer_from_cache(batch);
 		if (r)
 			return r;
-		if (batch->nr && is_answerable(word) && send_batch(batch) < 0)
+		if (batch->nr && is_answerable(word) && send_batch(batch, NULL) < 0)
 			s->counts.failed++;
 	}
 	return 0;
@@ -539,6 +643,7 @@ static int add_unanswered(struct symbolize *s, const struct batch *batch, uint64
 static int fill_gaps(struct symbolize *s)
 {
 	for (const struct batch *batch = s->batches; batch; batch = batch->next) {
+		s->counts.named += batch->nr_provisional;
 		for (size_t i = batch->first; i < batch->first + batch->nr; i++) {
 			const uint32_t *location = hashmap_get(s->location_of, &s->words[i]);
 			int r = *location == UNKNOWN ? add_unanswered(s, batch, s->words[i]) : 0;

@@ -17,7 +17,7 @@ struct symbolize;
 /* Fills the profile's owners (indexes as in the window's rows) before the samples; see symbolize_new(). */
 struct symbolize_config {
 	struct symclient *symbolizer;
-	const struct objects *objects;
+	struct objects *objects;
 	int kallsyms_fd; /* -1: kernel frames stay addresses */
 	int vdso_fd; /* a copy of our vDSO; -1: none */
 	struct symcache *cache; /* of earlier windows; NULL: none */

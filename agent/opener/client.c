@@ -5,6 +5,7 @@
 #include "proto/openwire.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -14,7 +15,9 @@
 struct waiting {
 	struct waiting *next;
 	struct openwire_request request;
-	openclient_fn fn;
+	int below_fd; /* goes with it, or -1 */
+	openclient_fn fn; /* or, of a mapping: */
+	openclient_mapping_fn mapping_fn;
 	void *userdata;
 };
 
@@ -26,9 +29,13 @@ struct openclient {
 	uint64_t next_id;
 };
 
-static void finish(struct waiting *w, int fd)
+static void finish(struct waiting *w, int fd, int root_fd)
 {
-	w->fn(fd, w->userdata);
+	if (w->mapping_fn)
+		w->mapping_fn(fd, root_fd, w->userdata);
+	else
+		w->fn(fd, w->userdata);
+	close_fd(w->below_fd);
 	free(w);
 }
 
@@ -39,7 +46,7 @@ static void send_queued(struct openclient *c)
 		struct waiting *w = c->first;
 		void *value;
 		int r = fdpass_send(helper_socket(c->helper), &w->request, sizeof(w->request), NULL,
-				    0, -1);
+				    0, w->below_fd);
 
 		if (r == -EAGAIN)
 			return;
@@ -52,10 +59,29 @@ static void send_queued(struct openclient *c)
 			c->last = &c->first;
 		c->nr_queued--;
 		if (hashmap_put(c->sent, &w->request.header.id, &value, NULL))
-			finish(w, -ENOMEM);
+			finish(w, -ENOMEM, -1);
 		else
 			*(struct waiting **)value = w;
 	}
+}
+
+/* Hands the descriptors over; nobody waits for those of a request that was given up. */
+static void take_answer(struct openclient *c, const struct openwire_answer *answer,
+			const int fds[OPENWIRE_FDS_MAX])
+{
+	struct waiting **found = hashmap_get(c->sent, &answer->header.id), *w;
+
+	if (!found) {
+		close_fd(fds[0]);
+		close_fd(fds[1]);
+		return;
+	}
+	w = *found;
+	hashmap_remove(c->sent, &answer->header.id);
+	if (w->mapping_fn)
+		finish(w, fds[0] >= 0 ? fds[0] : answer->result, fds[1]);
+	else
+		finish(w, fds[0] >= 0 ? fds[0] : answer->result, close_fd(fds[1]));
 }
 
 static void on_readable(int socket, void *userdata)
@@ -64,27 +90,22 @@ static void on_readable(int socket, void *userdata)
 
 	while (helper_socket(c->helper) == socket) {
 		struct openwire_answer answer;
-		struct waiting **found;
-		int fd;
-		ssize_t n = fdpass_receive(socket, &answer, sizeof(answer), MSG_DONTWAIT, &fd);
+		int fds[OPENWIRE_FDS_MAX];
+		size_t nr;
+		ssize_t n = fdpass_receive_many(socket, &answer, sizeof(answer), MSG_DONTWAIT, fds,
+						OPENWIRE_FDS_MAX, &nr);
 
 		if (n == -EAGAIN)
 			break;
 		if (n <= 0 || !openwire_check_answer(&answer, (size_t)n) ||
-		    (!answer.result) != (fd >= 0)) {
-			close_fd(fd);
+		    (!answer.result) != (nr > 0) ||
+		    (nr > 1 && answer.header.type != OPENWIRE_MAPPING)) {
+			close_fd(fds[0]);
+			close_fd(fds[1]);
 			helper_fail(c->helper);
 			return;
 		}
-		found = hashmap_get(c->sent, &answer.header.id);
-		if (!found) {
-			close_fd(fd);
-			continue;
-		}
-		struct waiting *w = *found;
-
-		hashmap_remove(c->sent, &answer.header.id);
-		finish(w, fd >= 0 ? fd : answer.result);
+		take_answer(c, &answer, fds);
 	}
 	send_queued(c);
 }
@@ -102,7 +123,7 @@ static void on_down(void *userdata)
 
 		hashmap_remove(c->sent, &id);
 		it = 0; /* the map changed */
-		finish(w, -ECONNRESET);
+		finish(w, -ECONNRESET, -1);
 	}
 }
 
@@ -149,7 +170,7 @@ struct openclient *openclient_free(struct openclient *c)
 		struct waiting *w = c->first;
 
 		c->first = w->next;
-		finish(w, -ECONNRESET);
+		finish(w, -ECONNRESET, -1);
 	}
 	hashmap_free(c->sent);
 	free(c);
@@ -166,8 +187,8 @@ uint64_t openclient_restarts(const struct openclient *c)
 	return helper_restarts(c->helper);
 }
 
-static int enqueue(struct openclient *c, struct openwire_request *request, openclient_fn fn,
-		   void *userdata)
+static int enqueue(struct openclient *c, struct openwire_request *request,
+		   const struct waiting *how)
 {
 	struct waiting *w;
 
@@ -178,9 +199,8 @@ static int enqueue(struct openclient *c, struct openwire_request *request, openc
 		return -ENOMEM;
 	request->header = wire_header(request->header.type, ++c->next_id,
 				      sizeof(*request) - sizeof(request->header));
+	*w = *how;
 	w->request = *request;
-	w->fn = fn;
-	w->userdata = userdata;
 	*c->last = w;
 	c->last = &w->next;
 	c->nr_queued++;
@@ -189,8 +209,9 @@ static int enqueue(struct openclient *c, struct openwire_request *request, openc
 }
 
 int openclient_mapping(struct openclient *c, const struct openclient_mapping *mapping,
-		       openclient_fn fn, void *userdata)
+		       openclient_mapping_fn fn, void *userdata)
 {
+	const struct waiting how = { .below_fd = -1, .mapping_fn = fn, .userdata = userdata };
 	struct openwire_request request = { .header.type = OPENWIRE_MAPPING,
 					    .tgid = mapping->tgid,
 					    .dev = mapping->dev,
@@ -199,16 +220,18 @@ int openclient_mapping(struct openclient *c, const struct openclient_mapping *ma
 					    .start = mapping->start,
 					    .end = mapping->end };
 
-	return enqueue(c, &request, fn, userdata);
+	return enqueue(c, &request, &how);
 }
 
 static int enqueue_path(struct openclient *c, struct openwire_request *request, const char *path,
 			openclient_fn fn, void *userdata)
 {
+	const struct waiting how = { .below_fd = -1, .fn = fn, .userdata = userdata };
+
 	if (strlen(path) >= sizeof(request->path))
 		return -ENAMETOOLONG;
 	memcpy(request->path, path, strlen(path) + 1);
-	return enqueue(c, request, fn, userdata);
+	return enqueue(c, request, &how);
 }
 
 int openclient_in_root(struct openclient *c, uint32_t tgid, uint64_t start_boot_ns,
@@ -219,6 +242,35 @@ int openclient_in_root(struct openclient *c, uint32_t tgid, uint64_t start_boot_
 					    .start_boot_ns = start_boot_ns };
 
 	return enqueue_path(c, &request, path, fn, userdata);
+}
+
+int openclient_elf_in_root(struct openclient *c, uint32_t tgid, uint64_t start_boot_ns,
+			   const char *path, openclient_fn fn, void *userdata)
+{
+	struct openwire_request request = { .header.type = OPENWIRE_ELF_IN_ROOT,
+					    .tgid = tgid,
+					    .start_boot_ns = start_boot_ns };
+
+	return enqueue_path(c, &request, path, fn, userdata);
+}
+
+int openclient_elf_below(struct openclient *c, int root_fd, const char *path, openclient_fn fn,
+			 void *userdata)
+{
+	struct openwire_request request = { .header.type = OPENWIRE_ELF_BELOW };
+	struct waiting how = { .fn = fn, .userdata = userdata };
+	int r;
+
+	if (strlen(path) >= sizeof(request.path))
+		return -ENAMETOOLONG;
+	memcpy(request.path, path, strlen(path) + 1);
+	how.below_fd = fcntl(root_fd, F_DUPFD_CLOEXEC, 3);
+	if (how.below_fd < 0)
+		return err_last();
+	r = enqueue(c, &request, &how);
+	if (r < 0)
+		close_fd(how.below_fd);
+	return r;
 }
 
 int openclient_proc(struct openclient *c, uint32_t tgid, const char *name, openclient_fn fn,
@@ -235,8 +287,9 @@ int openclient_perf_map(struct openclient *c, uint32_t tgid, uint64_t start_boot
 	struct openwire_request request = { .header.type = OPENWIRE_PERF_MAP,
 					    .tgid = tgid,
 					    .start_boot_ns = start_boot_ns };
+	const struct waiting how = { .below_fd = -1, .fn = fn, .userdata = userdata };
 
-	return enqueue(c, &request, fn, userdata);
+	return enqueue(c, &request, &how);
 }
 
 size_t openclient_pending(const struct openclient *c)

@@ -44,12 +44,22 @@ struct openclient_mapping {
 	uint64_t start, end;
 	uint32_t dev, s_magic;
 };
+/* root_fd: the process's root folder, an O_PATH descriptor that the callback owns as well; -1: it could not be had. */
+typedef void (*openclient_mapping_fn)(int fd, int root_fd, void *userdata);
 int openclient_mapping(struct openclient *client, const struct openclient_mapping *mapping,
-		       openclient_fn fn, void *userdata);
+		       openclient_mapping_fn fn, void *userdata);
 
 /* The file `path` inside the root directory of process tgid (openat2, RESOLVE_IN_ROOT, no magic links). */
 int openclient_in_root(struct openclient *client, uint32_t tgid, uint64_t start_boot_ns,
 		       const char *path, openclient_fn fn, void *userdata);
+
+/* As above for a path that a file names which nobody vouches for; -ENOEXEC: what it leads to is no ELF file. */
+int openclient_elf_in_root(struct openclient *client, uint32_t tgid, uint64_t start_boot_ns,
+			   const char *path, openclient_fn fn, void *userdata);
+
+/* As above below a root folder that a mapping's answer brought: its process may have ended since. */
+int openclient_elf_below(struct openclient *client, int root_fd, const char *path, openclient_fn fn,
+			 void *userdata);
 
 /* /proc/TGID/mountinfo or /proc/TGID/cgroup: the only two files below /proc that it hands out by name. */
 int openclient_proc(struct openclient *client, uint32_t tgid, const char *name, openclient_fn fn,

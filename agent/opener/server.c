@@ -25,12 +25,17 @@
 #define QUEUE_MAX 1024
 #define STUCK_MAX 32 /* workers that SIGKILL has not ended yet */
 
+struct job {
+	struct openwire_request request;
+	int below_fd; /* of OPENWIRE_ELF_BELOW, else -1 */
+};
+
 struct worker {
 	struct server *server;
 	pid_t pid;
 	int socket;
 	struct loop_source *source;
-	struct openwire_request *request; /* under way, or NULL */
+	struct job *job; /* under way, or NULL */
 	uint64_t deadline_ns;
 };
 
@@ -39,40 +44,54 @@ struct server {
 	int core, proc_fd;
 	uint64_t deadline_ns;
 	struct worker workers[WORKERS];
-	struct openwire_request *queue[QUEUE_MAX];
+	struct job *queue[QUEUE_MAX];
 	size_t nr_queued, nr_stuck;
 	struct loop_source *timer;
 };
+
+static struct job *job_free(struct job *job)
+{
+	if (job)
+		close_fd(job->below_fd);
+	free(job);
+	return NULL;
+}
+
+/* fds: of the file, and of its process's root or -1; none with an errno. */
+static int send_fds(int socket, const struct openwire_request *request, int result,
+		    const int fds[OPENWIRE_FDS_MAX])
+{
+	struct openwire_answer answer = { .result = result };
+
+	answer.header = wire_header(request->header.type, request->header.id,
+				    sizeof(answer) - sizeof(answer.header));
+	return fdpass_send_many(socket, &answer, sizeof(answer), NULL, 0, fds,
+				result < 0   ? 0
+				: fds[1] < 0 ? 1
+					     : 2);
+}
 
 static __attribute__((noreturn)) void work(int proc_fd, int socket)
 {
 	struct openwire_request request;
 
 	for (;;) {
-		struct openwire_answer answer = { .result = 0 };
-		int fd, unexpected;
-		ssize_t n = fdpass_receive(socket, &request, sizeof(request), 0, &unexpected);
+		_cleanup_(closep) int below_fd = -1, fd = -1, root_fd = -1;
+		ssize_t n = fdpass_receive(socket, &request, sizeof(request), 0, &below_fd);
 
-		close_fd(unexpected);
 		if (n <= 0 || !openwire_check_request(&request, (size_t)n))
 			_exit(0);
-		fd = opener_open(proc_fd, &request);
-		answer.header = wire_header(request.header.type, request.header.id,
-					    sizeof(answer) - sizeof(answer.header));
-		answer.result = MIN(fd, 0);
-		if (fdpass_send(socket, &answer, sizeof(answer), NULL, 0, fd) < 0)
+		fd = opener_open(proc_fd, below_fd, &request);
+		if (fd >= 0 && request.header.type == OPENWIRE_MAPPING)
+			root_fd = opener_root(proc_fd, &request);
+		if (send_fds(socket, &request, MIN(fd, 0), (int[]) { fd, root_fd }) < 0)
 			_exit(0);
-		close_fd(fd);
 	}
 }
 
-static int send_answer(struct server *s, const struct openwire_request *request, int result, int fd)
+static int send_error(struct server *s, const struct openwire_request *request, int result)
 {
-	struct openwire_answer answer = { .result = result };
-
-	answer.header = wire_header(request->header.type, request->header.id,
-				    sizeof(answer) - sizeof(answer.header));
-	return fdpass_send(s->core, &answer, sizeof(answer), NULL, 0, fd);
+	return send_fds(s->core, request, result, (int[]) { -1, -1 });
 }
 
 static int on_worker(struct loop_source *source, uint32_t events, void *userdata);
@@ -116,8 +135,7 @@ static void end_worker(struct worker *w)
 	w->source = loop_source_free(w->source);
 	w->socket = close_fd(w->socket);
 	w->pid = 0;
-	free(w->request);
-	w->request = NULL;
+	w->job = job_free(w->job);
 }
 
 static void reap(struct server *s)
@@ -132,24 +150,25 @@ static bool may_start(const struct server *s, const struct openwire_request *req
 	if (!openwire_may_stall(request->s_magic))
 		return true;
 	for (size_t i = 0; i < WORKERS; i++) {
-		const struct openwire_request *other = s->workers[i].request;
+		const struct job *other = s->workers[i].job;
 
-		if (other && openwire_may_stall(other->s_magic) && other->dev == request->dev)
+		if (other && openwire_may_stall(other->request.s_magic) &&
+		    other->request.dev == request->dev)
 			return false;
 	}
 	return true;
 }
 
-static struct openwire_request *take_next(struct server *s)
+static struct job *take_next(struct server *s)
 {
 	for (size_t i = 0; i < s->nr_queued; i++) {
-		struct openwire_request *request = s->queue[i];
+		struct job *job = s->queue[i];
 
-		if (!may_start(s, request))
+		if (!may_start(s, &job->request))
 			continue;
 		s->nr_queued--;
 		memmove(&s->queue[i], &s->queue[i + 1], (s->nr_queued - i) * sizeof(*s->queue));
-		return request;
+		return job;
 	}
 	return NULL;
 }
@@ -159,7 +178,7 @@ static int arm_timer(struct server *s)
 	uint64_t first = 0;
 
 	for (size_t i = 0; i < WORKERS; i++) {
-		if (s->workers[i].request && (!first || s->workers[i].deadline_ns < first))
+		if (s->workers[i].job && (!first || s->workers[i].deadline_ns < first))
 			first = s->workers[i].deadline_ns;
 	}
 	return loop_source_set_timer(s->timer, first, 0);
@@ -172,7 +191,7 @@ static int dispatch(struct server *s)
 		struct worker *w = &s->workers[i];
 		int r;
 
-		if (w->request)
+		if (w->job)
 			continue;
 		if (!w->pid) {
 			if (s->nr_stuck >= STUCK_MAX)
@@ -181,13 +200,14 @@ static int dispatch(struct server *s)
 			if (r < 0)
 				return r;
 		}
-		w->request = take_next(s);
-		if (!w->request)
+		w->job = take_next(s);
+		if (!w->job)
 			break;
 		w->deadline_ns = clock_boot_ns() + s->deadline_ns;
-		r = fdpass_send(w->socket, w->request, sizeof(*w->request), NULL, 0, -1);
+		r = fdpass_send(w->socket, &w->job->request, sizeof(w->job->request), NULL, 0,
+				w->job->below_fd);
 		if (r < 0) { /* it just died: the request goes back to the core */
-			send_answer(s, w->request, -ECONNRESET, -1);
+			send_error(s, &w->job->request, -ECONNRESET);
 			end_worker(w);
 		}
 	}
@@ -198,21 +218,24 @@ static int on_worker(struct loop_source *source, uint32_t events, void *userdata
 {
 	struct worker *w = userdata;
 	struct server *s = w->server;
-	_cleanup_(closep) int fd = -1;
 	struct openwire_answer answer;
-	ssize_t n = fdpass_receive(w->socket, &answer, sizeof(answer), MSG_DONTWAIT, &fd);
+	int fds[OPENWIRE_FDS_MAX];
+	size_t nr;
+	ssize_t n = fdpass_receive_many(w->socket, &answer, sizeof(answer), MSG_DONTWAIT, fds,
+					OPENWIRE_FDS_MAX, &nr);
 
 	if (n == -EAGAIN)
 		return 0;
-	if (n <= 0 || !w->request || !openwire_check_answer(&answer, (size_t)n)) {
-		if (w->request)
-			send_answer(s, w->request, -ECONNRESET, -1);
+	if (n <= 0 || !w->job || !openwire_check_answer(&answer, (size_t)n)) {
+		if (w->job)
+			send_error(s, &w->job->request, -ECONNRESET);
 		end_worker(w);
 	} else {
-		send_answer(s, w->request, answer.result, fd);
-		free(w->request);
-		w->request = NULL;
+		send_fds(s->core, &w->job->request, answer.result, fds);
+		w->job = job_free(w->job);
 	}
+	for (size_t i = 0; i < nr; i++)
+		close_fd(fds[i]);
 	return dispatch(s);
 }
 
@@ -224,9 +247,9 @@ static int on_deadline(struct loop_source *source, uint64_t missed, void *userda
 	for (size_t i = 0; i < WORKERS; i++) {
 		struct worker *w = &s->workers[i];
 
-		if (!w->request || w->deadline_ns > now)
+		if (!w->job || w->deadline_ns > now)
 			continue;
-		send_answer(s, w->request, -ETIMEDOUT, -1);
+		send_error(s, &w->job->request, -ETIMEDOUT);
 		end_worker(w);
 	}
 	return dispatch(s);
@@ -235,23 +258,31 @@ static int on_deadline(struct loop_source *source, uint64_t missed, void *userda
 static int on_core(struct loop_source *source, uint32_t events, void *userdata)
 {
 	struct server *s = userdata;
-	_cleanup_(freep) struct openwire_request *request = malloc(sizeof(*request));
-	_cleanup_(closep) int unexpected = -1;
+	struct job *job = calloc(1, sizeof(*job));
 	ssize_t n;
 
-	if (!request)
+	if (!job)
 		return -ENOMEM;
-	n = fdpass_receive(s->core, request, sizeof(*request), MSG_DONTWAIT, &unexpected);
-	if (n == -EAGAIN)
+	n = fdpass_receive(s->core, &job->request, sizeof(job->request), MSG_DONTWAIT,
+			   &job->below_fd);
+	if (n == -EAGAIN) {
+		job_free(job);
 		return 0;
-	if (n <= 0 || !openwire_check_request(request, (size_t)n)) {
+	}
+	if (n <= 0 || !openwire_check_request(&job->request, (size_t)n) ||
+	    (job->request.header.type == OPENWIRE_ELF_BELOW) != (job->below_fd >= 0)) {
+		job_free(job);
 		loop_stop(s->loop,
 			  n < 0 ? (int)n : 0); /* the core is gone, or is no core of ours */
 		return 0;
 	}
-	if (s->nr_queued == QUEUE_MAX)
-		return send_answer(s, request, -EBUSY, -1);
-	s->queue[s->nr_queued++] = TAKE_PTR(request);
+	if (s->nr_queued == QUEUE_MAX) {
+		int r = send_error(s, &job->request, -EBUSY);
+
+		job_free(job);
+		return r;
+	}
+	s->queue[s->nr_queued++] = job;
 	return dispatch(s);
 }
 
@@ -262,7 +293,7 @@ static void server_deinit(struct server *s)
 			end_worker(&s->workers[i]);
 	}
 	for (size_t i = 0; i < s->nr_queued; i++)
-		free(s->queue[i]);
+		job_free(s->queue[i]);
 	loop_free(s->loop);
 	close_fd(s->proc_fd);
 }

@@ -111,24 +111,35 @@ static int open_mapping(int proc_fd, const struct openwire_request *request)
 	return r == -ENOENT || r == -ESRCH ? open_mapping_of_thread(proc_fd, request) : r;
 }
 
-static int open_in_root(int proc_fd, uint32_t tgid, const char *wanted, uint64_t resolve)
+static int open_root(int proc_fd, uint32_t tgid)
 {
-	struct open_how how = { .flags = PATH_FLAGS,
-				.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | resolve };
-	_cleanup_(closep) int root = -1;
 	char path[32];
 	int fd;
 
 	snprintf(path, sizeof(path), "%u/root", tgid);
-	root = openat(proc_fd, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (root < 0)
-		return err_last();
+	fd = openat(proc_fd, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? err_last() : fd;
+}
+
+static int open_below(int root, const char *wanted, uint64_t resolve)
+{
+	struct open_how how = { .flags = PATH_FLAGS,
+				.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | resolve };
+	int fd = -1;
+
 	for (unsigned int i = 0; i < 8; i++) { /* EAGAIN: a rename raced with the look-up */
 		fd = (int)syscall(SYS_openat2, root, wanted, &how, sizeof(how));
 		if (fd >= 0 || errno != EAGAIN)
 			break;
 	}
 	return fd < 0 ? err_last() : fd;
+}
+
+static int open_in_root(int proc_fd, uint32_t tgid, const char *wanted, uint64_t resolve)
+{
+	_cleanup_(closep) int root = open_root(proc_fd, tgid);
+
+	return root < 0 ? root : open_below(root, wanted, resolve);
 }
 
 struct self_view {
@@ -215,20 +226,32 @@ static int reopen_regular(int path_fd)
 	return fd < 0 ? err_last() : fd;
 }
 
-static int find(int proc_fd, const struct openwire_request *request)
+/* Paths that a foreign file names may lead to any file of its root: what is no ELF file goes to nobody. */
+static bool begins_as_elf(int fd)
+{
+	char magic[4];
+
+	return pread(fd, magic, sizeof(magic), 0) == sizeof(magic) &&
+	       !memcmp(magic, "\177ELF", sizeof(magic));
+}
+
+static int find(int proc_fd, int below_fd, const struct openwire_request *request)
 {
 	switch (request->header.type) {
 	case OPENWIRE_MAPPING:
 		return open_mapping(proc_fd, request);
 	case OPENWIRE_IN_ROOT:
+	case OPENWIRE_ELF_IN_ROOT:
 		return open_in_root(proc_fd, request->tgid, request->path, 0);
+	case OPENWIRE_ELF_BELOW:
+		return open_below(below_fd, request->path, 0);
 	case OPENWIRE_PERF_MAP:
 		return open_perf_map(proc_fd, request);
 	}
 	return open_proc(proc_fd, request);
 }
 
-int opener_open(int proc_fd, const struct openwire_request *request)
+int opener_open(int proc_fd, int below_fd, const struct openwire_request *request)
 {
 	_cleanup_(closep) int path_fd = -1;
 	_cleanup_(closep) int fd = -1;
@@ -236,12 +259,25 @@ int opener_open(int proc_fd, const struct openwire_request *request)
 
 	if (r < 0)
 		return r;
-	path_fd = find(proc_fd, request);
+	path_fd = find(proc_fd, below_fd, request);
 	if (path_fd < 0)
 		return path_fd;
 	fd = reopen_regular(path_fd);
 	if (fd < 0)
 		return fd;
+	if ((request->header.type == OPENWIRE_ELF_IN_ROOT ||
+	     request->header.type == OPENWIRE_ELF_BELOW) &&
+	    !begins_as_elf(fd))
+		return -ENOEXEC;
 	r = check_process(proc_fd, request);
 	return r < 0 ? r : TAKE_FD(fd);
+}
+
+int opener_root(int proc_fd, const struct openwire_request *request)
+{
+	int fd = open_root(proc_fd, request->tgid);
+
+	if (fd >= 0 && check_process(proc_fd, request) < 0)
+		return close_fd(fd);
+	return MAX(fd, -1);
 }

@@ -6,8 +6,11 @@
 
 /*
  * A descriptor of a regular file, O_RDONLY | O_CLOEXEC, or a negative errno. May block for as long as the file
- * system likes. proc_fd: /proc.
+ * system likes. proc_fd: /proc; below_fd: of OPENWIRE_ELF_BELOW, -1 otherwise.
  */
-int opener_open(int proc_fd, const struct openwire_request *request);
+int opener_open(int proc_fd, int below_fd, const struct openwire_request *request);
+
+/* The root folder of the process of a mapping, O_PATH; -1 when it cannot be had. */
+int opener_root(int proc_fd, const struct openwire_request *request);
 
 #endif

@@ -20,11 +20,17 @@ static void check_frames(const void *data, size_t size, size_t nr)
 	for (size_t i = 0; i < r.nr_frames; i++)
 		assert(strlen(r.frames[i].name) && strlen(r.frames[i].file) + 1 &&
 		       strlen(r.frames[i].system_name) + 1);
+	for (size_t i = 0; i < r.nr_wants; i++)
+		assert(*r.wants[i].path && strlen(r.wants[i].path) < SYMWIRE_WANT_PATH_MAX &&
+		       strlen(r.wants[i].directory) < SYMWIRE_WANT_PATH_MAX &&
+		       r.wants[i].id_len <= SYMBOLIZER_BUILD_ID_MAX &&
+		       r.wants[i].kind != SYMBOLIZER_SUPPLEMENT_DEBUG);
 	buf_init(&b, SYMWIRE_ANSWER_MAX);
 	assert(!codec_encode_frames(&r, &b));
 	assert(!codec_decode_frames(b.data, b.len, nr, &again));
 	for (size_t i = 0; i < r.nr_frames; i++)
 		assert(!strcmp(r.frames[i].name, again.frames[i].name));
+	assert(again.nr_wants == r.nr_wants);
 	codec_result_deinit(&again);
 	codec_result_deinit(&r);
 }

@@ -37,6 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			const struct symwire_request *r = (void *)copy;
 
 			assert(r->nr <= SYMWIRE_ADDRESSES_MAX);
+			assert(symwire_nr_fds(r) >= 1 && symwire_nr_fds(r) <= SYMWIRE_FDS_MAX);
 			assert(size == sizeof(*r) + r->nr * sizeof(uint64_t));
 		}
 		if (openwire_check_answer((void *)copy, size))

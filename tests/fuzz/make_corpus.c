@@ -83,9 +83,23 @@ static void make_answers(void)
 		{ .nr_frames = 2, .vaddr = 0x1000, .source = SYMBOLIZER_DWARF },
 		{ .first_frame = 2, .vaddr = 0x2000 },
 	};
-	const struct symbolizer_result result = {
-		.answers = answers, .nr_answers = 2, .frames = frames, .nr_frames = 2
+	struct symbolizer_want wants[] = {
+		{ .kind = SYMBOLIZER_SUPPLEMENT_ALT,
+		  .path = "../.dwz/app",
+		  .directory = "",
+		  .id_len = 4,
+		  .id = "\1\2\3" },
+		{ .kind = SYMBOLIZER_SUPPLEMENT_SPLIT,
+		  .path = "a.dwo",
+		  .directory = "/src",
+		  .dwo_id = 7 },
 	};
+	const struct symbolizer_result result = { .answers = answers,
+						  .nr_answers = 2,
+						  .frames = frames,
+						  .nr_frames = 2,
+						  .wants = wants,
+						  .nr_wants = 2 };
 	const struct symclient_container containers[] = {
 		{ .id = "abc",
 		  .name = "shop",

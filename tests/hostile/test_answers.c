@@ -192,7 +192,9 @@ static void table(const struct child *c, struct symwire_frames head, struct symw
 
 	answer(c, &all, sizeof(all), sizeof(all), true);
 }
-static const struct symwire_frames right_head = { 1, 1, 12, 0 };
+static const struct symwire_frames right_head = { .nr_answers = 1,
+						  .nr_frames = 1,
+						  .strings_size = 12 };
 static const struct symwire_answer right_answer = { .nr_frames = 1 };
 static const struct symwire_frame right_frame = { .line = 1 };
 
@@ -225,8 +227,51 @@ static void lacks_what_nobody_knows(const struct child *c)
 {
 	struct symwire_answer a = right_answer;
 
-	a.less = 8;
+	a.less = SYMBOLIZER_LESS_ALL + 1;
 	table(c, right_head, a, right_frame);
+}
+
+/* A well-formed answer but for what it wants. */
+static void want(const struct child *c, struct symwire_want w, uint32_t nr)
+{
+	struct {
+		struct symwire_frames head;
+		struct symwire_answer answer;
+		struct symwire_want want;
+		struct symwire_frame frame;
+		char strings[12];
+	} all = { right_head, right_answer, w, right_frame, "abcdefg" };
+
+	all.head.nr_wants = nr;
+	answer(c, &all, sizeof(all), sizeof(all), true);
+}
+
+static void wants_more_than_there_is(const struct child *c)
+{
+	want(c, (struct symwire_want) { .kind = SYMBOLIZER_SUPPLEMENT_SPLIT }, SYMWIRE_WANTS_MAX);
+}
+
+static void wants_very_many(const struct child *c)
+{
+	want(c, (struct symwire_want) { .kind = SYMBOLIZER_SUPPLEMENT_SPLIT }, UINT32_MAX);
+}
+
+static void wants_another_debug_file(const struct child *c)
+{
+	want(c, (struct symwire_want) { .kind = SYMBOLIZER_SUPPLEMENT_DEBUG }, 1);
+}
+
+static void wants_a_path_outside(const struct child *c)
+{
+	want(c, (struct symwire_want) { .kind = SYMBOLIZER_SUPPLEMENT_SPLIT, .path = 12 }, 1);
+}
+
+static void wants_a_long_id(const struct child *c)
+{
+	want(c,
+	     (struct symwire_want) { .kind = SYMBOLIZER_SUPPLEMENT_ALT,
+				     .id_len = SYMWIRE_WANT_ID_MAX + 1 },
+	     1);
 }
 
 static void name_outside(const struct child *c)
@@ -278,6 +323,11 @@ static const struct {
 	BEHAVIOUR(two_answers),
 	BEHAVIOUR(frames_outside),
 	BEHAVIOUR(lacks_what_nobody_knows),
+	BEHAVIOUR(wants_more_than_there_is),
+	BEHAVIOUR(wants_very_many),
+	BEHAVIOUR(wants_another_debug_file),
+	BEHAVIOUR(wants_a_path_outside),
+	BEHAVIOUR(wants_a_long_id),
 	BEHAVIOUR(name_outside),
 	BEHAVIOUR(file_far_outside),
 };

@@ -48,6 +48,9 @@ static void make_root(void)
 	CHECK_INT(chdir(root), 0);
 	write_file("../fleetprof-opener-secret", "outside");
 	write_file("file", "inside");
+	write_file("elf", "\177ELF and more");
+	write_file("empty", "");
+	CHECK_INT(symlink("/elf", "to-elf"), 0);
 	CHECK_INT(mkdir("sub", 0755), 0);
 	CHECK_INT(mkdir("tmp", 0755), 0);
 	CHECK_INT(mkdir("proc", 0755), 0);
@@ -90,13 +93,18 @@ static void start_prisoner(void)
 	close(pipes[1]);
 }
 
+/* Of the prisoner; with ELF_BELOW its root folder comes along, as if it were gone. */
 static int request(uint16_t type, const char *path)
 {
 	struct openwire_request r = { .tgid = (uint32_t)prisoner };
+	_cleanup_(closep) int root_fd = opener_root(proc_fd, &r);
 
+	CHECK(root_fd >= 0);
+	if (type == OPENWIRE_ELF_BELOW)
+		r.tgid = 0;
 	r.header.type = type;
 	snprintf(r.path, sizeof(r.path), "%s", path);
-	return opener_open(proc_fd, &r);
+	return opener_open(proc_fd, type == OPENWIRE_ELF_BELOW ? root_fd : -1, &r);
 }
 
 /* The path's file, which must be inside. */
@@ -150,6 +158,27 @@ static void test_refused(void)
 	}
 }
 
+/* Of what hostile files name, only what may be theirs. */
+static void test_elf_only(void)
+{
+	static const uint16_t types[] = { OPENWIRE_ELF_IN_ROOT, OPENWIRE_ELF_BELOW };
+
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		_cleanup_(closep) int fd = request(types[i], "/elf");
+		_cleanup_(closep) int linked = request(types[i], "/../to-elf");
+
+		CHECK(fd >= 0 && linked >= 0);
+		CHECK_INT(request(types[i], "/file"), -ENOEXEC);
+		CHECK_INT(request(types[i], "/absolute"), -ENOEXEC);
+		CHECK_INT(request(types[i], "/empty"), -ENOEXEC);
+		CHECK_INT(request(types[i], "/magic"), -ELOOP);
+		CHECK_INT(request(types[i], "/proc/self/exe"), -ELOOP);
+		CHECK_INT(request(types[i], "/bin/sh"), -ENOENT);
+		CHECK_INT(request(types[i], "/to-fifo"), -EINVAL);
+		CHECK_INT(request(types[i], "/device"), -EINVAL);
+	}
+}
+
 static void test_long_paths(void)
 {
 	char path[OPENWIRE_PATH_MAX];
@@ -170,17 +199,17 @@ static void test_processes(void)
 	/* Another process of that id. */
 	r.header.type = OPENWIRE_IN_ROOT;
 	snprintf(r.path, sizeof(r.path), "/file");
-	CHECK_INT(opener_open(proc_fd, &r), -ESRCH);
+	CHECK_INT(opener_open(proc_fd, -1, &r), -ESRCH);
 	/* None at all. */
 	r = (struct openwire_request) { .tgid = INT32_MAX, .header.type = OPENWIRE_MAPPING };
 	r.end = 4096;
-	CHECK(opener_open(proc_fd, &r) < 0);
+	CHECK(opener_open(proc_fd, -1, &r) < 0);
 	/* A mapping that is not there falls back to the program, which is a regular file. */
 	r = (struct openwire_request) { .tgid = (uint32_t)prisoner,
 					.header.type = OPENWIRE_MAPPING };
 	r.start = 4096;
 	r.end = 8192;
-	fd = opener_open(proc_fd, &r);
+	fd = opener_open(proc_fd, -1, &r);
 	CHECK(fd >= 0);
 }
 
@@ -232,6 +261,7 @@ int main(void)
 	start_prisoner();
 	RUN(test_links_stay_inside);
 	RUN(test_refused);
+	RUN(test_elf_only);
 	RUN(test_long_paths);
 	RUN(test_processes);
 	clean_up();

@@ -29,12 +29,26 @@ static struct symbolizer_answer answers[] = {
 	  .less = SYMBOLIZER_LESS_LINES },
 };
 
+static struct symbolizer_want wants[] = {
+	{ .kind = SYMBOLIZER_SUPPLEMENT_ALT,
+	  .path = "../.dwz/app",
+	  .directory = "",
+	  .id_len = 3,
+	  .id = { 1, 0, 0xff } },
+	{ .kind = SYMBOLIZER_SUPPLEMENT_SPLIT,
+	  .path = "obj/a.dwo",
+	  .directory = "/src",
+	  .dwo_id = 0x123456789abcdef },
+};
+
 static void encode(struct buf *b)
 {
 	struct symbolizer_result result = { .answers = answers,
 					    .nr_answers = ARRAY_SIZE(answers),
 					    .frames = frames,
-					    .nr_frames = ARRAY_SIZE(frames) };
+					    .nr_frames = ARRAY_SIZE(frames),
+					    .wants = wants,
+					    .nr_wants = ARRAY_SIZE(wants) };
 
 	buf_init(b, SYMWIRE_ANSWER_MAX);
 	CHECK_INT(codec_encode_frames(&result, b), 0);
@@ -65,8 +79,39 @@ static void test_frames_there_and_back(void)
 		CHECK_INT(r.frames[i].start_line, frames[i].start_line);
 		CHECK_INT(r.frames[i].inlined, frames[i].inlined);
 	}
+	CHECK_INT(r.nr_wants, ARRAY_SIZE(wants));
+	for (size_t i = 0; i < ARRAY_SIZE(wants); i++) {
+		CHECK_INT(r.wants[i].kind, wants[i].kind);
+		CHECK_STR(r.wants[i].path, wants[i].path);
+		CHECK_STR(r.wants[i].directory, wants[i].directory);
+		CHECK_INT(r.wants[i].id_len, wants[i].id_len);
+		CHECK(!memcmp(r.wants[i].id, wants[i].id, sizeof(wants[i].id)));
+		CHECK_INT(r.wants[i].dwo_id, wants[i].dwo_id);
+	}
 	codec_result_deinit(&r);
-	CHECK(!r.answers && !r.frames);
+	CHECK(!r.answers && !r.frames && !r.wants);
+}
+
+/* More than an answer has room for, and paths that no message has room for, are left to the next question. */
+static void test_many_wants(void)
+{
+	static struct symbolizer_want many[SYMWIRE_WANTS_MAX + 10];
+	struct symbolizer_result result = { .wants = many, .nr_wants = ARRAY_SIZE(many) }, r;
+	_cleanup_(buf_deinitp) struct buf b = BUF_NULL;
+	static char path[SYMWIRE_WANT_PATH_MAX + 1];
+
+	memset(path, 'x', SYMWIRE_WANT_PATH_MAX);
+	for (size_t i = 0; i < ARRAY_SIZE(many); i++)
+		many[i] = (struct symbolizer_want) { .kind = SYMBOLIZER_SUPPLEMENT_SPLIT,
+						     .path = i ? "a.dwo" : path,
+						     .directory = "",
+						     .dwo_id = i };
+	buf_init(&b, SYMWIRE_ANSWER_MAX);
+	CHECK_INT(codec_encode_frames(&result, &b), 0);
+	CHECK_INT(codec_decode_frames(b.data, b.len, 0, &r), 0);
+	CHECK_INT(r.nr_wants, SYMWIRE_WANTS_MAX);
+	CHECK_INT(r.wants[0].dwo_id, 1);
+	codec_result_deinit(&r);
 }
 
 static void test_nothing_asked_nothing_answered(void)
@@ -113,6 +158,7 @@ static void test_sizes_and_counts(void)
 struct parts {
 	struct symwire_frames *head;
 	struct symwire_answer *answers;
+	struct symwire_want *wants;
 	struct symwire_frame *frames;
 	char *strings;
 };
@@ -122,7 +168,8 @@ static struct parts parts_of(struct buf *b)
 	struct parts p = { .head = (void *)b->data };
 
 	p.answers = (void *)(p.head + 1);
-	p.frames = (void *)(p.answers + p.head->nr_answers);
+	p.wants = (void *)(p.answers + p.head->nr_answers);
+	p.frames = (void *)(p.wants + p.head->nr_wants);
 	p.strings = (char *)(p.frames + p.head->nr_frames);
 	return p;
 }
@@ -146,6 +193,16 @@ static void test_fields(void)
 	BAD(p.head->nr_answers, 0xffffffff);
 	BAD(p.head->nr_frames, 4);
 	BAD(p.head->nr_frames, 0xffffffff);
+	BAD(p.head->nr_wants, 1);
+	BAD(p.head->nr_wants, 0xffffffff);
+	BAD(p.wants[0].kind, SYMBOLIZER_SUPPLEMENT_DEBUG);
+	BAD(p.wants[0].kind, 3);
+	BAD(p.wants[0].id_len, 0);
+	BAD(p.wants[0].id_len, SYMWIRE_WANT_ID_MAX + 1);
+	BAD(p.wants[0].path, p.head->strings_size);
+	BAD(p.wants[0].directory, 0xffffffff);
+	BAD(p.wants[1].path, p.wants[0].directory); /* empty */
+	BAD(p.wants[1].id_len, 1);
 	BAD(p.head->strings_size, 0);
 	BAD(p.head->strings_size, 0xffffffff);
 	BAD(p.answers[0].first_frame, 4);
@@ -245,6 +302,7 @@ static void test_malformed_containers(void)
 int main(void)
 {
 	RUN(test_frames_there_and_back);
+	RUN(test_many_wants);
 	RUN(test_nothing_asked_nothing_answered);
 	RUN(test_sizes_and_counts);
 	RUN(test_fields);

@@ -79,6 +79,75 @@ static void test_paths_that_are_too_long(void)
 	CHECK(debug_paths(&i, path, paths) < 3);
 }
 
+static size_t paths_of(enum symbolizer_supplement kind, const char *path, const char *directory,
+		       const char *program, const char *debug)
+{
+	struct symbolizer_want want = { .kind = kind, .path = path, .directory = directory };
+
+	if (kind == SYMBOLIZER_SUPPLEMENT_ALT) {
+		want.id_len = 3;
+		memcpy(want.id, "\1\2\3", 3);
+	}
+	return debug_paths_of_want(&want, program, debug, paths);
+}
+
+static void test_shared_files(void)
+{
+	const enum symbolizer_supplement alt = SYMBOLIZER_SUPPLEMENT_ALT;
+
+	CHECK_INT(paths_of(alt, "/usr/lib/debug/.dwz/x.debug", "", "/bin/app", ""), 2);
+	CHECK_STR(paths[0], "/usr/lib/debug/.dwz/x.debug");
+	CHECK(debug_path_is_public(paths[0]));
+	CHECK_STR(paths[1], "/usr/lib/debug/.build-id/01/0203.debug");
+	CHECK(debug_path_is_public(paths[1]));
+	/* Relative to the file that names it. */
+	CHECK_INT(paths_of(alt, "../../../.dwz/x", "", "/bin/app",
+			   "/usr/lib/debug/usr/./bin/../bin/app.debug"),
+		  2);
+	CHECK_STR(paths[0], "/usr/lib/.dwz/x");
+	CHECK(!debug_path_is_public(paths[0]));
+	CHECK_INT(paths_of(alt, "../../.dwz/x", "", "/bin/app", "/usr/lib/debug/usr/bin/app.debug"),
+		  2);
+	CHECK_STR(paths[0], "/usr/lib/debug/.dwz/x");
+	CHECK_INT(paths_of(alt, "x", "", "/bin/app (deleted)", ""), 2);
+	CHECK_STR(paths[0], "/bin/x");
+	CHECK_INT(paths_of(alt, "../../../../..", "", "/bin/app", ""), 1); /* the build ID's */
+	CHECK_INT(paths_of(alt, "x", "", "", ""), 1);
+}
+
+static void test_split_files(void)
+{
+	const enum symbolizer_supplement split = SYMBOLIZER_SUPPLEMENT_SPLIT;
+
+	CHECK_INT(paths_of(split, "obj/a.dwo", "/src", "/bin/app", ""), 3);
+	CHECK_STR(paths[0], "/src/obj/a.dwo");
+	CHECK_STR(paths[1], "/bin/obj/a.dwo");
+	CHECK_STR(paths[2], "/bin/a.dwo");
+	CHECK_INT(paths_of(split, "/src/obj/a.dwo", "/elsewhere", "/bin/app", ""), 2);
+	CHECK_STR(paths[0], "/src/obj/a.dwo");
+	CHECK_STR(paths[1], "/bin/a.dwo");
+	CHECK_INT(paths_of(split, "a.dwo", ".", "/bin/app", ""), 1);
+	CHECK_STR(paths[0], "/bin/a.dwo");
+	CHECK_INT(paths_of(split, "a.dwo", "", "", ""), 0);
+	CHECK_INT(paths_of(split, "a.dwo", "", "/proc/1/exe", ""), 0);
+	CHECK_INT(debug_paths_of_package("/srv/app (deleted)", paths), 2);
+	CHECK_STR(paths[0], "/srv/app.dwp");
+	CHECK_STR(paths[1], "/usr/lib/debug/srv/app.dwp");
+	CHECK_INT(debug_paths_of_package("", paths), 0);
+}
+
+static void test_public_paths(void)
+{
+	CHECK(debug_path_is_public("/usr/lib/debug/a"));
+	CHECK(!debug_path_is_public("/usr/lib/debugger"));
+	CHECK(!debug_path_is_public("/usr/lib/debug"));
+	CHECK(!debug_path_is_public("/usr/lib/debug/../../../etc/shadow"));
+	CHECK(!debug_path_is_public("/usr/lib/debug/a/.."));
+	CHECK(!debug_path_is_public("/etc/shadow"));
+	CHECK(!debug_path_is_public("usr/lib/debug/a"));
+	CHECK(!debug_path_is_public(""));
+}
+
 int main(void)
 {
 	RUN(test_both);
@@ -86,5 +155,8 @@ int main(void)
 	RUN(test_links_that_are_no_names);
 	RUN(test_build_ids);
 	RUN(test_paths_that_are_too_long);
+	RUN(test_shared_files);
+	RUN(test_split_files);
+	RUN(test_public_paths);
 	return 0;
 }

@@ -65,7 +65,7 @@ static void test_open_requests(void)
 		r = request((enum openwire_type)type);
 		r.header.type = 0;
 		CHECK(!passes(&r));
-		r.header.type = OPENWIRE_PERF_MAP + 1;
+		r.header.type = OPENWIRE_ELF_BELOW + 1;
 		CHECK(!passes(&r));
 		r.header.type = UINT16_MAX;
 		CHECK(!passes(&r));
@@ -80,6 +80,14 @@ static void test_open_requests(void)
 	CHECK(!passes(&r));
 	r.path[0] = '\0';
 	CHECK(!passes(&r));
+	r = request(OPENWIRE_ELF_IN_ROOT);
+	CHECK(passes(&r));
+	strcpy(r.path, "bin/sh");
+	CHECK(!passes(&r));
+	r = request(OPENWIRE_ELF_BELOW);
+	CHECK(!passes(&r)); /* of no process */
+	r.tgid = 0;
+	CHECK(passes(&r));
 }
 
 /* Of /proc/PID, only what is on the list. */
@@ -149,6 +157,19 @@ static void test_symbol_requests(void)
 	r->nr = 0x20000003; /* times eight it wraps to three */
 	CHECK(!symwire_check_request(r, n));
 	r->nr = 3;
+	CHECK_INT(symwire_nr_fds(r), 1);
+	r->has_debug = r->has_alt = r->has_package = 1;
+	r->nr_splits = SYMWIRE_SPLITS_MAX;
+	CHECK(symwire_check_request(r, n));
+	CHECK_INT(symwire_nr_fds(r), SYMWIRE_FDS_MAX);
+	r->nr_splits++;
+	CHECK(!symwire_check_request(r, n));
+	r->nr_splits = 0;
+	for (uint8_t *flag = &r->has_debug; flag <= &r->has_package; flag++) {
+		*flag = 2;
+		CHECK(!symwire_check_request(r, n));
+		*flag = 0;
+	}
 	r->header.type = 0;
 	CHECK(!symwire_check_request(r, n));
 	r->header.type = SYMWIRE_TYPE_END;
