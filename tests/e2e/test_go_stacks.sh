@@ -45,7 +45,7 @@ older() { # whose systemstack and asmcgocall save no frame pointer: the stack en
 }
 both() {
 	among "the clock" ';__vdso_clock_gettime' "$main;main\.clock;.*;time\.now;__vdso|;runtime\.nanotime1;__vdso"
-	grep -q ';main\.signals;.*;runtime\.sigtramp;runtime\.sigtrampgo' "$work/go.folded" || failed="$failed $version:signals"
+	among "a signal handler" ';runtime\.sigtrampgo' ';[^;]+;(__restore_rt|runtime\.sigreturn[^;]*);runtime\.sigtramp;runtime\.sigtrampgo'
 	# Nobody returns to mcall's caller: its goroutine may run elsewhere by then.
 	! grep -q ';program;.*;runtime\.mcall;runtime\.' "$work/go.folded" || failed="$failed $version:mcall"
 }
