@@ -87,6 +87,8 @@ enum end_reason {
 	END_USER_WORKER = 12, /* io_uring or vhost worker: the user registers are its creator's */
 	END_EXITING = 13, /* no user part: the process has given its address space back */
 	END_TABLE_PENDING = 14, /* the file's unwind table is not built yet, or was evicted */
+	END_EXECUTING = 15, /* no user part: between two programs, in execve */
+	END_GENERATED = 16, /* code without a file, and no frame pointer to go by */
 	END_NR
 };
 

@@ -146,13 +146,17 @@ static __always_inline u64 rule_of_frame(struct scratch *s)
 	return rule;
 }
 
-/* Adds the frame's word; before it the mark that says why it was found by frame pointer, once for several such frames. */
+/*
+ * Adds the frame's word; before it the mark that says why it was found by frame pointer, once for several such frames.
+ * Generated code has nothing else to be found by, and is not marked.
+ */
 static __always_inline void push_frame(struct scratch *s, u64 rule)
 {
 	struct walk *w = &s->walk;
 	u64 word = s->frame.word;
 
-	if (w->bridge && w->bridge != w->bridge_marked && w->nr_marks < BRIDGE_MARKS_MAX) {
+	if (w->bridge && w->bridge != END_GENERATED && w->bridge != w->bridge_marked &&
+	    w->nr_marks < BRIDGE_MARKS_MAX) {
 		push_word(s, FRAME_MAKE_MARK(FRAME_MARK_GAP_BY_FP, w->bridge));
 		w->nr_marks++;
 	}
@@ -168,7 +172,9 @@ static __always_inline u16 bridge_reason(const struct scratch *s, u32 kind)
 {
 	if (kind == UNWIND_UNSUPPORTED)
 		return END_UNSUPPORTED;
-	if (s->frame.table == UNWIND_TABLE_ANON || s->frame.table == UNWIND_TABLE_NONE)
+	if (s->frame.table == UNWIND_TABLE_ANON)
+		return END_GENERATED;
+	if (s->frame.table == UNWIND_TABLE_NONE)
 		return 0;
 	return s->frame.table == UNWIND_TABLE_PENDING ? END_TABLE_PENDING : END_NO_TABLE;
 }

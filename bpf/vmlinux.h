@@ -194,6 +194,7 @@ struct task_struct {
 	char comm[16];
 	struct css_set *cgroups;
 	struct uprobe_task *utask;
+	unsigned int in_execve : 1;
 };
 
 #pragma clang attribute pop

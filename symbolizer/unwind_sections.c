@@ -57,6 +57,29 @@ static void find_hdr(Elf *elf, struct unwind_sections *ret)
 	}
 }
 
+/* DT_INIT, for files without section headers; 0: none. */
+static uint64_t init_of_dynamic(Elf *elf)
+{
+	size_t nr = 0;
+
+	elf_getphdrnum(elf, &nr);
+	for (size_t i = 0; i < nr && i < PROGRAM_HEADERS_MAX; i++) {
+		struct reader r;
+		GElf_Phdr p;
+
+		if (!gelf_getphdr(elf, (int)i, &p) || p.p_type != PT_DYNAMIC)
+			continue;
+		r = file_part(elf, p.p_offset, p.p_filesz);
+		while (!r.failed && reader_left(&r)) {
+			uint64_t tag = reader_u64(&r), value = reader_u64(&r);
+
+			if (tag == DT_INIT && !r.failed)
+				return value;
+		}
+	}
+	return 0;
+}
+
 void unwind_sections_find(Elf *elf, struct unwind_sections *ret)
 {
 	Elf_Scn *scn = NULL;
@@ -74,7 +97,11 @@ void unwind_sections_find(Elf *elf, struct unwind_sections *ret)
 		if (name && !strcmp(name, ".eh_frame"))
 			set_section(&ret->eh_frame, file_part(elf, shdr.sh_offset, shdr.sh_size),
 				    shdr.sh_addr);
+		else if (name && !strcmp(name, ".init"))
+			ret->init_vaddr = shdr.sh_addr;
 	}
+	if (!ret->init_vaddr)
+		ret->init_vaddr = init_of_dynamic(elf);
 	if (!ret->eh_frame.size && cfi_hdr_section(ret->hdr, ret->hdr_vaddr, &vaddr))
 		set_section(&ret->eh_frame, bytes_from(elf, vaddr), vaddr);
 }

@@ -10,6 +10,7 @@ struct unwind_sections {
 	struct cfi_section eh_frame; /* size 0: there is none */
 	struct reader hdr; /* .eh_frame_hdr; empty: there is none */
 	uint64_t hdr_vaddr;
+	uint64_t init_vaddr; /* of _init; 0: there is none */
 };
 
 /* By section headers, and by program headers where there are none. The bytes belong to elf. */

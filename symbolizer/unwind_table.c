@@ -8,10 +8,12 @@
 
 #include <errno.h>
 #include <gelf.h>
+#include <string.h>
 
 #define CIES_CACHED                                                                                \
 	64 /* by a hash of their offset; files have a handful, large ones hundreds in order */
 #define PADDING_MAX 15 /* between functions: not worth a row, since nothing runs there */
+#define INIT_BYTES_MAX 256 /* of an _init: a few calls */
 
 /* A CIE that has been read and run. */
 struct cached_cie {
@@ -37,6 +39,7 @@ struct builder {
 	const struct cfi_cie *cie;
 	uint64_t start, from, to; /* where it begins, and of which addresses it may speak */
 	uint64_t bias; /* file offset of an address - the address */
+	const uint8_t *file; /* the bytes of all segments are in it */
 };
 
 static const struct cached_cie *get_cie(struct builder *b, const struct cfi_section *section,
@@ -114,10 +117,47 @@ static void run_fde(struct builder *b, const struct cfi_section *section, const 
 
 typedef void (*gap_fn)(struct builder *b, uint64_t from, uint64_t to);
 
+/*
+ * _init, which the linker puts together of crti.o, crtn.o and what wants to run first, is described by nobody: (endbr64;)
+ * sub $8, %rsp; calls; add $8, %rsp; ret. OpenSSL asks the processor there what it can do. Returns where the frame begins,
+ * and in *ret_end where it ends; 0: this is something else.
+ */
+static size_t init_frame(const struct builder *b, uint64_t from, uint64_t to, size_t *ret_end)
+{
+	static const uint8_t branch[] = { 0xf3, 0x0f, 0x1e, 0xfa },
+			     open[] = { 0x48, 0x83, 0xec, 8 },
+			     close[] = { 0x48, 0x83, 0xc4, 8, 0xc3 };
+	const uint8_t *code = b->file + (from + b->bias), *end;
+	size_t size = (size_t)MIN(to - from, (uint64_t)INIT_BYTES_MAX);
+	size_t at = size > 4 && !memcmp(code, branch, 4) ? 4 : 0;
+
+	if (b->machine != &unwind_machine_x86 || size < at + 4 || memcmp(code + at, open, 4))
+		return 0;
+	end = memmem(code + at, size - at, close, sizeof(close));
+	if (!end)
+		return 0;
+	*ret_end = (size_t)(end - code) + 4;
+	return at + 4;
+}
+
 /* Nobody says anything here. The padding behind a function is left to it. */
 static void leave_gap(struct builder *b, uint64_t from, uint64_t to)
 {
-	add_rule(b, from, UNWIND_GAP);
+	static const struct unwind_rule called = { .kind = UNWIND_SP, .cfa_off = 8, .ra_off = -8 },
+					framed = { .kind = UNWIND_SP, .cfa_off = 16, .ra_off = -8 };
+	uint64_t init = b->sections.init_vaddr;
+	size_t begin = 0, end;
+
+	if (init >= from && init < to)
+		begin = init_frame(b, init, to, &end);
+	if (!begin || init > from)
+		add_rule(b, from, UNWIND_GAP);
+	if (!begin)
+		return;
+	add_rule(b, init, b->machine->pack(&called));
+	add_rule(b, init + begin, b->machine->pack(&framed));
+	add_rule(b, init + end, b->machine->pack(&called));
+	add_rule(b, init + end + 1, UNWIND_GAP);
 }
 
 /*
@@ -215,9 +255,11 @@ static void walk_segments(struct builder *b)
 /* Only what the file really has, and no arithmetic that wraps. */
 static void read_segments(struct builder *b, Elf *elf)
 {
-	size_t file_size = 0, nr = elf_read_segments(elf, b->segments, SEGMENTS_MAX);
+	size_t file_size, nr = elf_read_segments(elf, b->segments, SEGMENTS_MAX);
 
-	elf_rawfile(elf, &file_size);
+	b->file = (const uint8_t *)elf_rawfile(elf, &file_size);
+	if (!b->file)
+		return;
 	for (size_t i = 0; i < nr; i++) {
 		struct segment s = b->segments[i];
 

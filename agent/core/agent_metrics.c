@@ -193,6 +193,44 @@ static void add_tables(struct agent *a, struct buf *b)
 	number(b, "name_cache_misses_total", "counter", "… and that were not.", names.misses);
 }
 
+static void add_unwind_tables(struct agent *a, struct buf *b)
+{
+	struct tables *t = table_source_tables(a->sampling.tables);
+	struct tables_counts c;
+
+	tables_counts(t, &c);
+	family(b, "unwind_tables", "gauge",
+	       "Mapped files by what is known of their unwind tables.");
+	buf_addf(b,
+		 "fleetprof_unwind_tables{state=\"placed\"} %" PRIu64 "\n"
+		 "fleetprof_unwind_tables{state=\"none\"} %" PRIu64 "\n"
+		 "fleetprof_unwind_tables{state=\"failed\"} %" PRIu64 "\n"
+		 "fleetprof_unwind_tables{state=\"evicted\"} %" PRIu64 "\n",
+		 c.placed, c.none, c.failed, c.evicted);
+	number(b, "unwind_tables_pending", "gauge", "Tables that are asked for or wait for room.",
+	       tables_pending(t));
+	number(b, "unwind_table_bytes", "gauge", "Memory that tables take.", c.bytes);
+	number(b, "unwind_slab_bytes", "gauge", "Memory that was made for tables.", c.slab_bytes);
+	number(b, "unwind_tables_evicted_total", "counter",
+	       "Tables that gave their room to others.", c.evictions);
+	family(b, "unwind_tables_refused_total", "counter",
+	       "Files that stay without a table, by what there was none of.");
+	buf_addf(b,
+		 "fleetprof_unwind_tables_refused_total{reason=\"slots\"} %" PRIu64 "\n"
+		 "fleetprof_unwind_tables_refused_total{reason=\"budget\"} %" PRIu64 "\n"
+		 "fleetprof_unwind_tables_refused_total{reason=\"share\"} %" PRIu64 "\n"
+		 "fleetprof_unwind_tables_refused_total{reason=\"check\"} %" PRIu64 "\n"
+		 "fleetprof_unwind_tables_refused_total{reason=\"queue\"} %" PRIu64 "\n"
+		 "fleetprof_unwind_tables_refused_total{reason=\"memory\"} %" PRIu64 "\n",
+		 c.refused_slots, c.refused_budget, c.refused_owner, c.refused_images,
+		 c.dropped_images, c.slab_errors);
+	number(b, "user_frames_total", "counter", "Frames of user stacks.",
+	       a->counts.loss.sampler.bpf[COUNTER_FRAMES]);
+	number(b, "user_frames_searched_total", "counter",
+	       "… whose rule was searched in a table; the others' was remembered.",
+	       a->counts.loss.sampler.bpf[COUNTER_RULE_MISSES]);
+}
+
 static void add_ends(struct agent *a, struct buf *b)
 {
 	family(b, "stacks_ended_total", "counter", "Samples by how their user stack ended.");
@@ -203,21 +241,46 @@ static void add_ends(struct agent *a, struct buf *b)
 	}
 }
 
-static void add_owner(struct buf *b, const struct owners_entry *e, const char *what, uint64_t n)
+static void add_owner_line(struct buf *b, const struct owners_entry *e, const char *family_name,
+			   const char *label, const char *value, uint64_t n)
 {
-	buf_adds(b, "fleetprof_owner_stacks_total{owner=\"");
+	buf_addf(b, "fleetprof_%s{owner=\"", family_name);
 	add_value(b, owners_name(e));
 	buf_adds(b, "\",id=\"");
 	add_value(b, e->ref.container_id);
-	buf_addf(b, "\",what=\"%s\"} %" PRIu64 "\n", what, n);
+	buf_addf(b, "\",%s=\"%s\"} %" PRIu64 "\n", label, value, n);
 }
 
-static void add_owners(struct agent *a, struct buf *b)
+static void add_owner(struct buf *b, const struct owners_entry *e,
+		      const struct stack_counts_owner *counts)
+{
+	static const char name[] = "owner_stacks_total";
+	uint64_t by_completeness[2] = { 0, 0 };
+
+	for (uint16_t i = 0; i < END_NR; i++)
+		by_completeness[symbolize_end_is_complete(i)] += counts->ends[i];
+	add_owner_line(b, e, name, "what", "complete", by_completeness[true]);
+	add_owner_line(b, e, name, "what", "truncated", by_completeness[false]);
+	add_owner_line(b, e, name, "what", "unsymbolized", counts->unsymbolized);
+}
+
+static void add_owner_ends(struct buf *b, const struct owners_entry *e,
+			   const struct stack_counts_owner *counts)
+{
+	for (uint16_t i = 0; i < END_NR; i++) {
+		if (counts->ends[i] && !symbolize_end_is_complete(i))
+			add_owner_line(b, e, "owner_stacks_truncated_total", "reason",
+				       symbolize_end_reason(i), counts->ends[i]);
+	}
+}
+
+/* One family's lines for every owner; returns how many owners found no room. */
+static size_t add_each_owner(struct agent *a, struct buf *b,
+			     void (*add)(struct buf *b, const struct owners_entry *e,
+					 const struct stack_counts_owner *counts))
 {
 	size_t shown = 0, others = 0;
 
-	family(b, "owner_stacks_total", "counter",
-	       "Samples of an owner whose stack is complete, truncated, or has a frame without name.");
 	for (uint32_t i = 0; i < owners_count(a->sampling.owners); i++) {
 		const struct owners_entry *e = owners_get(a->sampling.owners, i);
 
@@ -228,19 +291,30 @@ static void add_owners(struct agent *a, struct buf *b)
 			continue;
 		}
 		shown++;
-		add_owner(b, e, "complete", a->stacks->owners[i].complete);
-		add_owner(b, e, "truncated", a->stacks->owners[i].truncated);
-		add_owner(b, e, "unsymbolized", a->stacks->owners[i].unsymbolized);
+		add(b, e, &a->stacks->owners[i]);
 	}
+	return others;
+}
+
+static void add_owners(struct agent *a, struct buf *b)
+{
+	size_t stacks, ends;
+
+	family(b, "owner_stacks_total", "counter",
+	       "Samples of an owner whose stack is complete, truncated, or has a frame without name.");
+	stacks = add_each_owner(a, b, add_owner);
+	family(b, "owner_stacks_truncated_total", "counter",
+	       "The truncated ones by how their user stack ended.");
+	ends = add_each_owner(a, b, add_owner_ends);
 	number(b, "owners_not_shown", "gauge", "Owners that are there but not in this list.",
-	       others);
+	       MAX(stacks, ends));
 }
 
 int agent_metrics_send(struct agent *a)
 {
 	static void (*const parts[])(struct agent * a, struct buf * b) = {
-		add_losses, add_windows, add_kernel_side, add_processes,
-		add_tables, add_ends,    add_owners,
+		add_losses, add_windows,       add_kernel_side, add_processes,
+		add_tables, add_unwind_tables, add_ends,        add_owners,
 	};
 	_cleanup_(buf_deinitp) struct buf text = BUF_NULL;
 

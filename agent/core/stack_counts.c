@@ -10,11 +10,7 @@ void stack_counts_add_window(struct stack_counts *counts, const struct window *w
 
 		window_row(w, i, &row);
 		counts->ends[row.end_reason] += row.count;
-		if (row.end_reason == END_ROOT || row.end_reason == END_NONE ||
-		    row.end_reason == END_EXITING)
-			counts->owners[row.owner].complete += row.count;
-		else
-			counts->owners[row.owner].truncated += row.count;
+		counts->owners[row.owner].ends[row.end_reason] += row.count;
 	}
 }
 

@@ -12,11 +12,11 @@
 
 /* Samples. */
 struct stack_counts {
-	struct {
-		uint64_t complete, truncated;
+	struct stack_counts_owner {
+		uint64_t ends[END_NR]; /* how their user stacks ended */
 		uint64_t unsymbolized; /* with a frame that has no name */
 	} owners[OWNERS_SLOTS];
-	uint64_t ends[END_NR]; /* of all owners */
+	uint64_t ends[END_NR]; /* of all owners, also of those that are gone */
 };
 
 /* Adds a window's rows. */

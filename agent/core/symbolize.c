@@ -59,9 +59,17 @@ const char *symbolize_end_reason(uint16_t reason)
 		[END_BAD_FP] = "no frame pointer",
 		[END_USER_WORKER] = "kernel worker",
 		[END_EXITING] = "process is exiting",
+		[END_EXECUTING] = "program is being executed",
+		[END_GENERATED] = "generated code without frame pointer",
 	};
 
 	return reason < END_NR && names[reason] ? names[reason] : "unknown reason";
+}
+
+bool symbolize_end_is_complete(uint16_t reason)
+{
+	return reason == END_ROOT || reason == END_NONE || reason == END_EXITING ||
+	       reason == END_EXECUTING;
 }
 
 int symbolize_copy_vdso(int *ret_fd)
@@ -685,8 +693,7 @@ static int add_row(struct symbolize *s, const struct window_row *row, const uint
 		.process = processes[row->process],
 		.count = row->count,
 		.value_ns = row->value,
-		.complete = row->end_reason == END_ROOT || row->end_reason == END_NONE ||
-			    row->end_reason == END_EXITING,
+		.complete = symbolize_end_is_complete(row->end_reason),
 	};
 	uint32_t locations[RECORD_MAX_WORDS + 1];
 	size_t nr = 0;

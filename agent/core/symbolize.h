@@ -57,4 +57,7 @@ int symbolize_copy_vdso(int *ret_fd);
 /* Words for a person: why a stack is not complete. */
 const char *symbolize_end_reason(uint16_t reason);
 
+/* Does a stack that ends for this reason have all of its frames? It may have none in user space. */
+bool symbolize_end_is_complete(uint16_t reason);
+
 #endif

@@ -53,11 +53,29 @@ def check_profile(agent):
     check(ask(agent, "series", points=100)["bucket_ms"] == 1000, "a bucket for each second")
 
 
+def value_of(found, name, **labels):
+    """The sum of a family's samples with these labels."""
+    return sum(value for _, text, value in found[name][1] if all(f'{k}="{v}"' in text for k, v in labels.items()))
+
+
+def check_unwinding(agent, found):
+    """Why a stack is not complete is in the profile, and counted by owner."""
+    check(value_of(found, "fleetprof_unwind_tables", state="placed") >= 3, "the program's, libc's and the vDSO's table")
+    check(value_of(found, "fleetprof_unwind_table_bytes") > 1000, "and their bytes")
+    check(value_of(found, "fleetprof_user_frames_total") > value_of(found, "fleetprof_user_frames_searched_total") > 0, "frames")
+    deep = value_of(found, "fleetprof_stacks_ended_total", reason="too deep")
+    check(deep > 0 and value_of(found, "fleetprof_owner_stacks_truncated_total", reason="too deep") == deep, "deep stacks, by owner")
+    truncated = value_of(found, "fleetprof_owner_stacks_total", what="truncated")
+    check(truncated == value_of(found, "fleetprof_owner_stacks_truncated_total"), "the reasons are those of all truncated stacks")
+    check("[truncated: too deep]" in ask(agent, "flame")["flame"]["strings"], "the end of a deep stack in the flame graph")
+
+
 def check_health(agent):
     agent.wait_for(lambda: b"fleetprof_samples_total" in get(agent, "/metrics")[1], "the core tells no metrics") # every 10 s
     found = families(get(agent, "/metrics")[1].decode())
     for name in ("fleetprof_samples_total", "fleetprof_windows_total", "fleetprof_process_cpu_seconds_total", "fleetprof_store_bytes"):
         check(found[name][1], f"{name} is missing in /metrics")
+    check_unwinding(agent, found)
     check(get(agent, "/healthz")[0] == 200 and get(agent, "/readyz") == (200, b"ok\n"), "it is alive, and ready")
     check(get(agent, "/api/v1/status", token="0" * 32)[0] == 401, "another token")
 
@@ -82,7 +100,9 @@ def main():
     program = f"{agent.folder}/spin"
     subprocess.run(["gcc", "-O1", "-g", "-fno-omit-frame-pointer", "-DLOOP=page_loop", "-o", program, f"{TREE}/tests/fixtures/spin.c"],
                    check=True)
-    load = subprocess.Popen([program])
+    deep = f"{agent.folder}/deep"
+    subprocess.run(["gcc", "-O2", "-fomit-frame-pointer", "-o", deep, f"{TREE}/tests/fixtures/torture/too_deep.c"], check=True)
+    loads = [subprocess.Popen([program]), subprocess.Popen([deep, "1000"])]
     try:
         agent.start()
         agent.wait_for(lambda: get(agent, "/readyz")[0] == 200, "no window comes")
@@ -92,8 +112,9 @@ def main():
         check_killed(agent)
         check(agent.stop() == 0, "it ends with an error")
     finally:
-        load.kill()
-        load.wait()
+        for load in loads:
+            load.kill()
+            load.wait()
     agent.remove()
 
 

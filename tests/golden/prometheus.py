@@ -34,5 +34,5 @@ def families(body):
             check(not re.search(r"_(ms|ns|kb|mb|milliseconds)(_|$)", name), f"a base unit: {name}")
             found[name][1].append((match[1], match[2], float(match[3])))
     keys = [(s, l) for _, samples in found.values() for s, l, _ in samples]
-    check(len(keys) == len(set(keys)), "no sample stands twice")
+    check(len(keys) == len(set(keys)), f"no sample stands twice: {[key for key in keys if keys.count(key) > 1][:3]}")
     return found

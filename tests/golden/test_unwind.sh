@@ -35,25 +35,30 @@ compile() {
 arm64=aarch64-linux-gnu-gcc
 compile gcc "$here/unwind/x86_64.S" x86_64 -Wl,--eh-frame-hdr
 compile gcc "$here/unwind/broken.S" broken
+gcc -nostdlib -shared -Wl,-z,noseparate-code,--build-id=none,-init=begins,--section-start=.init=0x800,-Ttext=0x1000,--eh-frame-hdr \
+	-o init "$here/unwind/init.S"
 command -v $arm64 > /dev/null && compile $arm64 "$here/unwind/arm64.S" arm64 -Wl,--eh-frame-hdr
 if [ "${1:-}" = write ]; then
-	for name in x86_64 broken arm64; do rows $name > "$here/unwind/$name.txt"; done
+	for name in x86_64 broken init arm64; do rows $name > "$here/unwind/$name.txt"; done
 	exit 0
 fi
 
 table=".eh_frame by its search table"
 expect "x86-64" x86_64 "$table" x86_64
 expect "broken instructions" broken .eh_frame broken
+expect "_init" init "$table" init
 
 compile gcc "$here/unwind/x86_64.S" no-table -Wl,--no-eh-frame-hdr
 expect "no search table" x86_64 .eh_frame no-table
 
 # Section headers are for linkers: e_shoff, e_shnum and e_shstrndx away.
-cp x86_64 no-sections
-for field in 40:8 60:4; do
-	dd if=/dev/zero of=no-sections bs=1 seek="${field%:*}" count="${field#*:}" conv=notrunc status=none
+for name in x86_64 init; do
+	cp $name no-sections
+	for field in 40:8 60:4; do
+		dd if=/dev/zero of=no-sections bs=1 seek="${field%:*}" count="${field#*:}" conv=notrunc status=none
+	done
+	expect "$name, no section headers" $name "$table" no-sections
 done
-expect "no section headers" x86_64 "$table" no-sections
 
 # The same rows from .debug_frame: plain, compressed, and in a separate debug file.
 sed 's/^\t\.text$/\t.cfi_sections .debug_frame\n\t.text/' "$here/unwind/x86_64.S" > debug.S
