@@ -172,6 +172,16 @@ int text_for_html(struct buf *out, const char *s)
 	return escape(out, s, html);
 }
 
+static size_t svg(uint32_t cp, char *out)
+{
+	return cp == 0xfffe || cp == 0xffff ? by_number(cp, out) : html(cp, out);
+}
+
+int text_for_svg(struct buf *out, const char *s)
+{
+	return escape(out, s, svg);
+}
+
 static size_t json(uint32_t cp, char *out)
 {
 	switch (cp) {

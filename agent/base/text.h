@@ -45,6 +45,9 @@ int text_for_terminal(struct buf *out, const char *s, size_t columns);
 /* Text or a quoted attribute value in HTML. */
 int text_for_html(struct buf *out, const char *s);
 
+/* As for HTML, and without what no XML file may hold (XML 1.0, §2.2). */
+int text_for_svg(struct buf *out, const char *s);
+
 /*
  * A JSON string, quotes included, that may stand in a <script> element: it has no <, >, & and no line
  * separator (U+2028, U+2029) in it. Reading it back gives the name itself, deceptive code points and all.

@@ -20,8 +20,8 @@ const char *record_options_help(void)
 	       "\n"
 	       "  -F, --rate HZ          samples per second and CPU (default 99)\n"
 	       "  -d, --duration SECONDS how long (default 10, or until COMMAND ends; 0: until Ctrl-C)\n"
-	       "  -o, --output FILE      .html (flame graph), .pb.gz (pprof), .folded or\n"
-	       "                         .speedscope.json; may be repeated\n"
+	       "  -o, --output FILE      .html (flame graph), .svg (a still one), .pb.gz (pprof), .folded\n"
+	       "                         or .speedscope.json; may be repeated\n"
 	       "                         (default fleetprof-DATE-TIME.html)\n"
 	       "  -v, --verbose          say more on the way\n"
 	       "  -h, --help             this text\n"
@@ -99,6 +99,8 @@ static int add_output(struct record_options *o, const char *path, struct err *er
 		return err_set(err, -EINVAL, "--output: more than %d files", RECORD_OUTPUTS_MAX);
 	if (ends_with(path, ".html"))
 		output->format = RECORD_HTML;
+	else if (ends_with(path, ".svg"))
+		output->format = RECORD_SVG;
 	else if (ends_with(path, ".pb.gz"))
 		output->format = RECORD_PPROF;
 	else if (ends_with(path, ".folded"))
@@ -108,7 +110,7 @@ static int add_output(struct record_options *o, const char *path, struct err *er
 	else
 		return err_set(
 			err, -EINVAL,
-			"--output %s: the name must end in .html, .pb.gz, .folded or .speedscope.json",
+			"--output %s: the name must end in .html, .svg, .pb.gz, .folded or .speedscope.json",
 			path);
 	for (size_t i = 0; i < o->nr_outputs; i++) {
 		if (!strcmp(o->outputs[i].path, path))

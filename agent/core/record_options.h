@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum record_format { RECORD_HTML, RECORD_PPROF, RECORD_FOLDED, RECORD_SPEEDSCOPE };
+enum record_format { RECORD_HTML, RECORD_SVG, RECORD_PPROF, RECORD_FOLDED, RECORD_SPEEDSCOPE };
 
 struct record_output {
 	const char *path;

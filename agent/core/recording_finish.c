@@ -9,6 +9,7 @@
 #include "agent/core/progress.h"
 #include "agent/core/symbolize.h"
 #include "agent/core/table.h"
+#include "proto/flamegraph_svg.h"
 #include "proto/folded.h"
 #include "proto/pprof.h"
 #include "proto/speedscope.h"
@@ -118,6 +119,8 @@ static int encode(const struct profile *profile, const struct record_output *out
 	switch (output->format) {
 	case RECORD_HTML:
 		return output_html(profile, "fleetprof record", out);
+	case RECORD_SVG:
+		return flamegraph_svg(profile, PROFILE_ALL_OWNERS, "fleetprof record", out);
 	case RECORD_PPROF:
 		return pprof_write(profile, PROFILE_ALL_OWNERS, out);
 	case RECORD_FOLDED:

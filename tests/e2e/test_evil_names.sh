@@ -28,9 +28,9 @@ cleanup() {
 	[ -z "$cgroup" ] || { kill -9 "$evil"; sleep 0.2; rmdir "$cgroup"; }
 }
 
-record -F 499 -d 2 -p "$evil" -o "$work/e.folded" -o "$work/e.html" -o "$work/e.pb.gz"
+record -F 499 -d 2 -p "$evil" -o "$work/e.folded" -o "$work/e.html" -o "$work/e.svg" -o "$work/e.pb.gz"
 python3 - "$work" <<'END'
-import re, sys, unicodedata
+import re, sys, unicodedata, xml.etree.ElementTree
 work = sys.argv[1]
 
 def text(name):
@@ -55,6 +55,11 @@ assert total > 500, total
 html = text("e.html")
 assert len(re.findall("<script", html, re.I)) == 2 and len(re.findall("</script", html, re.I)) == 2, "scripts"
 assert "<img" not in html
+svg = text("e.svg")
+no_controls("svg", svg)
+elements = {e.tag.rpartition("}")[2] for e in xml.etree.ElementTree.fromstring(svg).iter()}
+assert elements == {"svg", "style", "g", "title", "rect", "text"}, elements
+assert "&lt;/script&gt;" in svg
 END
 if command -v go >/dev/null 2>&1; then
 	go tool pprof -symbolize=none -top "$work/e.pb.gz" >"$work/top" 2>&1 || fail "pprof: $(cat "$work/top")"

@@ -39,6 +39,8 @@ static void test_everything(void)
 	CHECK_INT(o.outputs[1].format, RECORD_FOLDED);
 	CHECK_INT(PARSE(o, e, "-o", "x.speedscope.json"), 0);
 	CHECK_INT(o.outputs[0].format, RECORD_SPEEDSCOPE);
+	CHECK_INT(PARSE(o, e, "-o", "x.svg"), 0);
+	CHECK_INT(o.outputs[0].format, RECORD_SVG);
 	CHECK_INT(PARSE(o, e, "-o", "x.json"), -EINVAL);
 	CHECK_INT(PARSE(o, e, "--help"), RECORD_OPTIONS_E_HELP);
 	CHECK_INT(PARSE(o, e, "--", "sleep", "-x"), 0);

@@ -80,6 +80,12 @@ static void test_html(void)
 	CHECK_STR(through(text_for_html, "x\033\xe2\x80\xae\xff"), "x\\x1b\\u202e\xef\xbf\xbd");
 }
 
+static void test_svg(void)
+{
+	CHECK_STR(through(text_for_svg, "a<b>&\"'\xef\xbf\xbf\b"),
+		  "a&lt;b&gt;&amp;&quot;&#39;\\uffff\\x08");
+}
+
 static void test_json(void)
 {
 	CHECK_STR(through(text_for_json_in_script, "a\"\\\n</b>&"),
@@ -135,6 +141,7 @@ static void test_evil_names(void)
 	for (size_t i = 0; i < ARRAY_SIZE(evil_names); i++) {
 		check_clean(through(terminal, evil_names[i]), "");
 		check_clean(through(text_for_html, evil_names[i]), "<>\"'");
+		check_clean(through(text_for_svg, evil_names[i]), "<>\"'");
 		check_clean(through(text_for_json_in_script, evil_names[i]), "<>&");
 		check_clean(through(text_for_folded, evil_names[i]), ";");
 		check_clean(cut(evil_names[i], 40), "");
@@ -155,6 +162,7 @@ int main(void)
 	RUN(test_decode);
 	RUN(test_repair);
 	RUN(test_html);
+	RUN(test_svg);
 	RUN(test_json);
 	RUN(test_folded);
 	RUN(test_terminal);
