@@ -39,7 +39,7 @@ struct {
 #define RULE_CHUNK_BITS 11
 
 struct cached_rule {
-	u64 word;
+	u64 tag; /* of the frame word and the table that said the rule */
 	u64 rule;
 };
 

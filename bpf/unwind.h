@@ -119,7 +119,7 @@ static __always_inline bool is_sigreturn(struct scratch *s)
 static __always_inline u64 rule_of_frame(struct scratch *s)
 {
 	struct cached_rule *cached;
-	u64 word = s->frame.word, table = s->frame.table, rule = UNWIND_GAP;
+	u64 word = s->frame.word, table = s->frame.table, rule = UNWIND_GAP, tag;
 
 	switch (table) {
 	case UNWIND_TABLE_ANON:
@@ -132,7 +132,9 @@ static __always_inline u64 rule_of_frame(struct scratch *s)
 	cached = cached_rule_of(word);
 	if (!cached)
 		return UNWIND_GAP;
-	if (cached->word == word)
+	/* A file may get a better table later: what another one said of the word does not count. */
+	tag = word ^ table * 0x9e3779b97f4a7c15ULL;
+	if (cached->tag == tag)
 		return cached->rule;
 	s->walk.rule_misses++;
 	if (table != UNWIND_TABLE_NONE) {
@@ -141,7 +143,7 @@ static __always_inline u64 rule_of_frame(struct scratch *s)
 	}
 	if (rule == UNWIND_GAP && is_sigreturn(s))
 		rule = UNWIND_SIGNAL;
-	cached->word = word;
+	cached->tag = tag;
 	cached->rule = rule;
 	return rule;
 }

@@ -167,7 +167,7 @@ static int answer_unwind(struct child *c, struct buf *out)
 	int r = open_file(c);
 
 	out->max = UNWIND_IMAGE_BYTES_MAX;
-	return r ? r : symbolizer_file_unwind(c->file, NULL, out);
+	return r ? r : symbolizer_file_unwind(c->file, out);
 }
 
 static int answer_digest(struct child *c, struct buf *out)

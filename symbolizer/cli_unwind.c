@@ -97,7 +97,8 @@ static void print_image(const void *image)
 	}
 }
 
-static int open_elf(const char *path, struct symbolizer_file **ret)
+/* Opens the file, or gives it its debug file; descriptors stay open as long as the program runs. */
+static int open_elf(const char *path, bool debug, struct symbolizer_file **file)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC), r;
 	struct err err = ERR_NULL;
@@ -106,8 +107,10 @@ static int open_elf(const char *path, struct symbolizer_file **ret)
 		log_error("cannot open %s: %s", path, err_str(err_last()));
 		return -1;
 	}
-	r = symbolizer_file_new(ret, fd,
-				&err); /* the descriptor stays open as long as the program runs */
+	if (debug)
+		r = symbolizer_file_set_supplement(*file, SYMBOLIZER_SUPPLEMENT_DEBUG, fd, &err);
+	else
+		r = symbolizer_file_new(file, fd, &err);
 	if (r)
 		log_error("%s: %s", path, r < 0 && !err.text[0] ? err_str(r) : err.text);
 	return r;
@@ -115,14 +118,14 @@ static int open_elf(const char *path, struct symbolizer_file **ret)
 
 int cli_unwind(const char *path, const char *debug_path)
 {
-	_cleanup_(symbolizer_file_freep) struct symbolizer_file *file = NULL, *debug = NULL;
+	_cleanup_(symbolizer_file_freep) struct symbolizer_file *file = NULL;
 	_cleanup_(buf_deinitp) struct buf image = BUF_NULL;
 	int r;
 
-	if (open_elf(path, &file) || (debug_path && open_elf(debug_path, &debug)))
+	if (open_elf(path, false, &file) || (debug_path && open_elf(debug_path, true, &file)))
 		return 1;
 	buf_init(&image, UNWIND_IMAGE_BYTES_MAX);
-	r = symbolizer_file_unwind(file, debug, &image);
+	r = symbolizer_file_unwind(file, &image);
 	if (r) {
 		log_error("%s: %s", path,
 			  r == SYMBOLIZER_E_NOT_ELF ? "not a 64-bit program of x86-64 or arm64"

@@ -119,6 +119,9 @@ void elf_read_identity(Elf *elf, struct symbolizer_identity *ret)
 		else if (name && shdr.sh_type != SHT_NOBITS &&
 			 (!strcmp(name, ".debug_info") || !strcmp(name, ".zdebug_info")))
 			ret->has_dwarf = true;
+		else if (name && shdr.sh_type != SHT_NOBITS &&
+			 (!strcmp(name, ".debug_frame") || !strcmp(name, ".zdebug_frame")))
+			ret->has_debug_frame = true;
 		else if (name && !strcmp(name, ".gnu_debuglink"))
 			ret->has_debuglink = true;
 	}

@@ -159,6 +159,8 @@ static int set_debug(struct symbolizer_file *file, int fd, Elf **elf)
 	file->tables_tried = false;
 	file->debug = TAKE_PTR(*elf);
 	file->debug_fd = fd;
+	file->identity.has_debug_file = true;
+	file->identity.has_debug_frame |= identity.has_debug_frame;
 	return 0;
 }
 
@@ -466,13 +468,17 @@ int symbolizer_file_frames(struct symbolizer_file *file, enum symbolizer_space s
 	return 0;
 }
 
-int symbolizer_file_unwind(struct symbolizer_file *file, struct symbolizer_file *debug,
-			   struct buf *out)
+int symbolizer_file_unwind(struct symbolizer_file *file, struct buf *out)
 {
 	_cleanup_(image_freep) struct image *image = NULL;
-	struct symbolizer_file *source = debug ? debug : file;
-	int r = image_new(&image, source->fd, source->elf, false, &source->mem);
+	int r = 0;
 
+	if (file->debug)
+		r = image_new(&image, file->debug_fd, file->debug, false, &file->mem);
+	if (!r && (!image || !image_has(image, IMAGE_FRAME))) {
+		image = image_free(image);
+		r = image_new(&image, file->fd, file->elf, false, &file->mem);
+	}
 	if (!r)
 		r = unwind_table_build(file->elf, image_section(image, IMAGE_FRAME), out);
 	return r == UNWIND_E_MACHINE ? SYMBOLIZER_E_NOT_ELF : r;

@@ -115,6 +115,8 @@ struct symbolizer_identity {
 	uint8_t build_id[SYMBOLIZER_BUILD_ID_MAX]; /* GNU: raw bytes; Go: the text */
 	uint16_t elf_type, elf_machine; /* ET_…, EM_… */
 	bool has_symtab, has_dwarf, has_debuglink;
+	bool has_debug_frame; /* call frames for debuggers: in the file, or in the debug file that it was given */
+	bool has_debug_file; /* it was given one, and that is the file's */
 	char debuglink
 		[SYMBOLIZER_DEBUGLINK_MAX]; /* file name of .gnu_debuglink; "" if there is none */
 	uint32_t debuglink_crc; /* of that file */
@@ -179,11 +181,10 @@ int symbolizer_file_frames(struct symbolizer_file *file, enum symbolizer_space s
 
 /*
  * Builds the file's unwind table (proto/unwind_image.h) into out, which is empty and can hold UNWIND_IMAGE_BYTES_MAX:
- * from .eh_frame, and from .debug_frame, of the file or of its separate debug file (or NULL), where that says nothing.
+ * from .eh_frame, and where that says nothing from .debug_frame, of the debug file that it was given or of itself.
  * Returns 0, SYMBOLIZER_E_NOT_ELF (no 64-bit program of a machine whose stacks are walked), or -errno.
  */
-int symbolizer_file_unwind(struct symbolizer_file *file, struct symbolizer_file *debug,
-			   struct buf *out);
+int symbolizer_file_unwind(struct symbolizer_file *file, struct buf *out);
 
 /*
  * As symbolizer_file_frames() for kernel addresses, from the text of /proc/kallsyms behind fd (modules and BPF programs

@@ -170,6 +170,9 @@ static void add_tables(struct agent *a, struct buf *b)
 	       "Descriptors that turned out to be of another file.", files.mismatches);
 	number(b, "files_with_debug_file", "gauge", "Files with a separate debug file.",
 	       files.with_debug_file);
+	number(b, "wrong_debug_files_total", "counter",
+	       "Files that were found where a debug file would be, and are not the program's.",
+	       files.wrong_debug_files);
 	add_supplements(b, &files.supplements);
 	number(b, "roots_refused_total", "counter",
 	       "Root folders of processes that were not kept open, for want of a place.",

@@ -32,7 +32,7 @@ struct objects {
 	size_t max;
 	uint32_t last_id;
 	uint64_t window; /* number of the one that has not ended; from 1 */
-	uint64_t refused, mismatches, forgotten, hashed, not_hashed;
+	uint64_t refused, mismatches, forgotten, hashed, not_hashed, wrong_debug_files;
 	uint64_t hash_bytes; /* asked for in this window */
 	struct supplements_counts supplements;
 	struct roots *roots;
@@ -115,12 +115,53 @@ static void announce(struct object *object)
 		object->announced = true;
 }
 
+struct symclient_file objects_request(const struct object *object)
+{
+	struct symclient_file file = { .key = object->id,
+				       .owner = object->owner,
+				       .fd = object->fd,
+				       .debug_fd = MAX(object->debug_fd, 0) };
+
+	if (object->supplements) {
+		file.alt_fd = MAX(supplements_alt_fd(object->supplements), 0);
+		file.package_fd = MAX(supplements_package_fd(object->supplements), 0);
+	}
+	return file;
+}
+
+/* What is not its debug file costs a descriptor; the symbolizer would not take it in any case. */
+static void on_debug_identity(enum symclient_status status,
+			      const struct symbolizer_identity *identity, void *userdata)
+{
+	struct object *object = userdata;
+
+	object->searching = false;
+	if (status != SYMCLIENT_OK)
+		return;
+	if (!identity->has_debug_file) {
+		object->debug_fd = close_fd(object->debug_fd);
+		object->objects->wrong_debug_files++;
+	} else if (identity->has_debug_frame) {
+		table_source_again(object->objects->tables, object->table_slot, object->debug_fd);
+	}
+}
+
+static void verify_debug_file(struct object *object)
+{
+	const struct symclient_file file = objects_request(object);
+
+	object->searching =
+		!symclient_identity(object->objects->symbolizer, &file, on_debug_identity, object);
+}
+
 static void on_debug_file(int fd, void *userdata)
 {
 	struct object *object = userdata;
 
 	object->searching = false;
 	object->debug_fd = MAX(fd, -1);
+	if (fd >= 0)
+		verify_debug_file(object);
 }
 
 /* A program without debug information of its own may have it elsewhere. */
@@ -416,20 +457,6 @@ struct objects_content objects_content(const struct objects *o, const struct obj
 	return (struct objects_content) { .object = object, .id = object->id };
 }
 
-struct symclient_file objects_request(const struct object *object)
-{
-	struct symclient_file file = { .key = object->id,
-				       .owner = object->owner,
-				       .fd = object->fd,
-				       .debug_fd = MAX(object->debug_fd, 0) };
-
-	if (object->supplements) {
-		file.alt_fd = MAX(supplements_alt_fd(object->supplements), 0);
-		file.package_fd = MAX(supplements_package_fd(object->supplements), 0);
-	}
-	return file;
-}
-
 int objects_supply(struct objects *o, uint32_t id, uint32_t tgid, uint64_t start_boot_ns,
 		   const struct symbolizer_want *wants, size_t nr,
 		   const struct supplements_given *given, supplements_fn fn, void *userdata)
@@ -567,6 +594,7 @@ void objects_counts(const struct objects *o, struct objects_counts *ret)
 					 .forgotten = o->forgotten,
 					 .refused = o->refused,
 					 .mismatches = o->mismatches,
+					 .wrong_debug_files = o->wrong_debug_files,
 					 .hashed = o->hashed,
 					 .not_hashed = o->not_hashed,
 					 .supplements = o->supplements,

@@ -53,6 +53,8 @@ struct object {
 struct objects_counts {
 	size_t seen, opened, unopened; /* files that have a place now */
 	size_t with_debug_file; /* of them */
+	uint64_t
+		wrong_debug_files; /* that were found where one would be, and are another program's */
 	struct supplements_counts supplements;
 	uint64_t
 		roots_refused; /* roots of processes that were not kept open, for want of a place */

@@ -111,6 +111,12 @@ void table_source_add_vdso(struct table_source *s, const struct symclient_file *
 	tables_add_vdso(s->tables, file);
 }
 
+void table_source_again(struct table_source *s, uint32_t slot, int debug_fd)
+{
+	if (slot != UNWIND_SLOT_NONE)
+		tables_again(s->tables, slot, debug_fd);
+}
+
 void table_source_remove(struct table_source *s, uint32_t slot)
 {
 	if (slot == UNWIND_SLOT_NONE)

@@ -19,6 +19,9 @@ DEFINE_CLEANUP(struct table_source *, table_source_free)
  */
 uint32_t table_source_add(struct table_source *source, const struct symclient_file *file);
 void table_source_add_vdso(struct table_source *source, const struct symclient_file *file);
+
+/* Its debug file was found, which has call frames; debug_fd is kept as file->fd is. */
+void table_source_again(struct table_source *source, uint32_t slot, int debug_fd);
 void table_source_remove(struct table_source *source, uint32_t slot);
 
 struct tables *table_source_tables(struct table_source *source);

@@ -30,6 +30,7 @@ enum state {
 struct slot {
 	enum state state;
 	unsigned int attempts;
+	bool again; /* ASKED: before the debug file was known */
 	struct symclient_file file;
 	struct room_table *table; /* PLACED */
 	void *image; /* WAITING */
@@ -94,11 +95,16 @@ static void drop_image(struct tables *t, struct slot *slot)
 
 /* ---- room ---- */
 
-static void evict(struct tables *t, struct slot *slot)
+static void unpublish(struct tables *t, struct slot *slot)
 {
 	sampler_tables_set(t->memory, number_of(t, slot), UNWIND_TABLE_PENDING);
 	room_retire(t->room, slot->table);
 	slot->table = NULL;
+}
+
+static void evict(struct tables *t, struct slot *slot)
+{
+	unpublish(t, slot);
 	t->counts.evictions++;
 	set_state(t, slot, STATE_EVICTED);
 }
@@ -262,11 +268,25 @@ static void on_room(enum room_event event, int error, void *userdata)
 
 /* ---- answers ---- */
 
-void tables_put(struct tables *t, uint32_t number, const void *image, size_t size)
+/* Is this answer for nobody? One that came from the file alone is asked for again, with its debug file. */
+static bool is_late(struct tables *t, uint32_t number)
 {
 	struct slot *slot = &t->slots[number];
 
 	if (number >= t->nr_slots || slot->state != STATE_ASKED)
+		return true;
+	if (!slot->again)
+		return false;
+	slot->again = false;
+	ask(t, slot);
+	return true;
+}
+
+void tables_put(struct tables *t, uint32_t number, const void *image, size_t size)
+{
+	struct slot *slot = &t->slots[number];
+
+	if (is_late(t, number))
 		return;
 	if (!room_image_check(image, size)) {
 		t->counts.refused_images++;
@@ -295,7 +315,7 @@ void tables_put_none(struct tables *t, uint32_t number, enum tables_none why)
 {
 	struct slot *slot = &t->slots[number];
 
-	if (number >= t->nr_slots || slot->state != STATE_ASKED)
+	if (is_late(t, number))
 		return;
 	if (why == TABLES_NONE) {
 		sampler_tables_set(t->memory, number, UNWIND_TABLE_NONE);
@@ -331,16 +351,33 @@ void tables_add_vdso(struct tables *t, const struct symclient_file *file)
 	ask(t, &t->slots[UNWIND_SLOT_VDSO]);
 }
 
+void tables_again(struct tables *t, uint32_t number, int debug_fd)
+{
+	struct slot *slot = &t->slots[number];
+
+	if (number >= t->nr_slots || slot->state == STATE_FREE || slot->state == STATE_LEAVING)
+		return;
+	slot->file.debug_fd = debug_fd;
+	if (slot->state == STATE_ASKED) {
+		slot->again = true;
+		return;
+	}
+	if (slot->state == STATE_PLACED)
+		unpublish(t, slot);
+	drop_image(t, slot);
+	slot->attempts = 0;
+	ask(t, slot);
+}
+
 void tables_remove(struct tables *t, uint32_t number)
 {
 	struct slot *slot = &t->slots[number];
 
 	if (number >= t->nr_slots || slot->state == STATE_FREE || slot->state == STATE_LEAVING)
 		return;
-	sampler_tables_set(t->memory, number, UNWIND_TABLE_PENDING);
 	if (slot->table)
-		room_retire(t->room, slot->table);
-	slot->table = NULL;
+		unpublish(t, slot);
+	sampler_tables_set(t->memory, number, UNWIND_TABLE_PENDING);
 	drop_image(t, slot);
 	set_state(t, slot, STATE_LEAVING);
 	if (room_wait_grace(t->room) < 0)

@@ -38,6 +38,12 @@ uint32_t tables_add(struct tables *tables, const struct symclient_file *file);
 /* As above for the slot that the programs know as the vDSO's. */
 void tables_add_vdso(struct tables *tables, const struct symclient_file *file);
 
+/*
+ * The file's debug file was found, which has call frames, too: a table is built anew from both, and takes the place of the
+ * one that there is. debug_fd is kept by the caller until tables_remove().
+ */
+void tables_again(struct tables *tables, uint32_t slot, int debug_fd);
+
 /* The file is gone: an answer that comes later for the slot is for nobody, or for its next file after a grace period. */
 void tables_remove(struct tables *tables, uint32_t slot);
 

@@ -101,7 +101,7 @@ static u64 table_of(const char *path, pid_t pid, u64 start, u64 end)
 	if (fd < 0 || symbolizer_file_new(&file, fd, NULL))
 		return UNWIND_TABLE_NONE;
 	buf_init(&image, UNWIND_IMAGE_BYTES_MAX);
-	if (symbolizer_file_unwind(file, NULL, &image))
+	if (symbolizer_file_unwind(file, &image))
 		return UNWIND_TABLE_NONE;
 	return native_place(image.data);
 }

@@ -72,8 +72,7 @@ static bool build(const char *path, struct buf *image, uint64_t *ns)
 	uint64_t start = cpu_ns();
 
 	buf_init(image, UNWIND_IMAGE_BYTES_MAX);
-	if (fd < 0 || symbolizer_file_new(&file, fd, NULL) ||
-	    symbolizer_file_unwind(file, NULL, image))
+	if (fd < 0 || symbolizer_file_new(&file, fd, NULL) || symbolizer_file_unwind(file, image))
 		return false;
 	*ns = MIN(*ns, cpu_ns() - start);
 	return true;

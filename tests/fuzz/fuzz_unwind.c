@@ -47,7 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (symbolizer_file_new(&file, fd, NULL))
 		return 0;
 	buf_init(&image, UNWIND_IMAGE_BYTES_MAX);
-	if (!symbolizer_file_unwind(file, NULL, &image))
+	if (!symbolizer_file_unwind(file, &image))
 		check(&image);
 	build_from_debug_frame(fd, data, size);
 	return 0;

@@ -25,7 +25,7 @@ static void build(const struct cfi_maker *m, uint64_t size_max)
 	CHECK_INT(symbolizer_file_new(&file, fd, NULL), 0);
 	buf_deinit(&image);
 	buf_init(&image, UNWIND_IMAGE_BYTES_MAX);
-	CHECK_INT(symbolizer_file_unwind(file, NULL, &image), 0);
+	CHECK_INT(symbolizer_file_unwind(file, &image), 0);
 	CHECK(unwind_image_check(image.data, image.len));
 }
 

@@ -362,7 +362,7 @@ static int check_file(const char *path)
 	if (fd < 0 || symbolizer_file_new(&file, fd, NULL))
 		return 0; /* no ELF file */
 	buf_init(&image, UNWIND_IMAGE_BYTES_MAX);
-	r = symbolizer_file_unwind(file, NULL, &image);
+	r = symbolizer_file_unwind(file, &image);
 	if (r == SYMBOLIZER_E_NOT_ELF)
 		return 0;
 	if (r || !unwind_image_check(image.data, image.len)) {

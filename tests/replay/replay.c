@@ -66,7 +66,7 @@ static void map_program(const char *path)
 	CHECK_INT(sys_read_file(AT_FDCWD, path, &program), 0);
 	CHECK_INT(symbolizer_file_new(&file, fd, NULL), 0);
 	buf_init(&image, UNWIND_IMAGE_BYTES_MAX);
-	CHECK_INT(symbolizer_file_unwind(file, NULL, &image), 0);
+	CHECK_INT(symbolizer_file_unwind(file, &image), 0);
 	CHECK(unwind_image_check(image.data, image.len));
 	table = native_place(image.data);
 	elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);

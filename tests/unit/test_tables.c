@@ -248,6 +248,37 @@ static void test_none(void)
 	tear_down(&f);
 }
 
+/* A debug file is found: whatever there is, or is on its way, is from the file alone. */
+static void test_again(void)
+{
+	struct fixture f;
+	uint32_t placed, none, asked;
+
+	set_up(&f);
+	placed = add_table(&f, OWNER, 2, 3);
+	check_table(f.memory, placed, 2, 3);
+	none = add(&f, OWNER);
+	tables_put_none(f.tables, none, TABLES_NONE);
+	asked = add(&f, OWNER);
+	tables_again(f.tables, placed, 99);
+	tables_again(f.tables, none, 99);
+	tables_again(f.tables, asked, 99);
+	CHECK_INT(f.memory->slots[placed].table, UNWIND_TABLE_PENDING);
+	CHECK_INT(f.asked[placed], 2);
+	CHECK_INT(f.asked[none], 2);
+	CHECK_INT(f.asked[asked], 1);
+	tables_put(f.tables, asked, image, make_image(image, 1, 1)); /* of the first question */
+	CHECK_INT(f.asked[asked], 2);
+	tables_put(f.tables, placed, image, make_image(image, 3, 7));
+	tables_put(f.tables, none, image, make_image(image, 1, 20));
+	tables_put(f.tables, asked, image, make_image(image, 2, 30));
+	check_table(f.memory, placed, 3, 7);
+	check_table(f.memory, none, 1, 20);
+	check_table(f.memory, asked, 2, 30);
+	tables_again(f.tables, SLOTS, 99); /* no slot */
+	tear_down(&f);
+}
+
 static void test_refused_images(void)
 {
 	struct fixture f;
@@ -376,6 +407,7 @@ int main(void)
 		SKIP("the images here have rules of x86-64");
 	RUN(test_place);
 	RUN(test_none);
+	RUN(test_again);
 	RUN(test_refused_images);
 	RUN(test_eviction);
 	RUN(test_owner_has_half);
