@@ -36,7 +36,7 @@ THEMES = {
 def run(bench, name):
     module = importlib.import_module(THEMES[name])
     print(f"{module.TITLE} [{name}]", flush=True)
-    bench.rows = []
+    bench.rows, bench.header = [], ("", "", "")
     with tempfile.TemporaryDirectory(prefix=f"fleetprof-bench-{name}-") as folder:
         bench.folder = folder
         try:
@@ -54,8 +54,8 @@ def update_readme(bench, name):
         return
     with open(path, encoding="utf-8") as readme:
         old = readme.read()
-    table = "| | | |\n|---|---|---|\n" + "".join(
-        "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |\n" for row in bench.rows)
+    rows = [bench.header, ["---"] * len(bench.header), *bench.rows]
+    table = "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |\n" for row in rows)
     new = re.sub(rf"(<!-- bench:{name} -->\n).*?(<!-- /bench -->)",
                  lambda place: f"{place[1]}{bench.machine}\n\n{table}{place[2]}", old, flags=re.S)
     if new != old:

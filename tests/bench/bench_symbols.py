@@ -1,128 +1,163 @@
 """Symbols: CPU and memory of naming addresses with inlined calls, cold, beside the field's tools on the same file.
 
-Files: a kernel's debug file (Debian's linux-image-…-dbg, or FLEETPROF_BENCH_VMLINUX), Debian's python3.11-dbg, and what
-FLEETPROF_BENCH_FILES names, separated by colons. Addresses: those that a profiler saw (tests/fixtures/addresses, for the
-very files that they were recorded on), and random ones. gimli's tool is `cargo install addr2line --features bin`.
+Address sets: those that a profiler saw (tests/fixtures/addresses, for the very files that they were recorded on, by build
+ID), one address, and 10,000 random ones. Files: those of the sets; a kernel's debug file (Debian's linux-image-…-dbg, or
+FLEETPROF_BENCH_VMLINUX); Debian's python3.11-dbg; a Go program, built here; and what FLEETPROF_BENCH_FILES names,
+separated by colons. gimli's tool is `cargo install addr2line --features bin`, or FLEETPROF_BENCH_GIMLI; where it was
+built with debug information it is the Rust program as well.
 """
 import glob
 import os
-import resource
 import shutil
 import subprocess
 
 import symbols_agree
+import symbols_sets
 from common import Skip
 
 TITLE = "Symbols: functions, lines and inlined calls of one file, cold"
 LIMIT_S = 60 # CPU seconds after which a tool is given up
+RANDOM = 10000
+TOOLS = ("fleetprof", "gimli", "llvm-symbolizer", "eu-addr2line", "addr2line", "llvm-gsymutil")
+GO = """package main
+
+import "net/http"
+
+func main() { http.ListenAndServe("", nil) }
+"""
 
 
-def tools(build):
-    """name → command, to which the file is appended; addresses come on standard input."""
+def newest(name):
+    """The newest of Debian's versions of an LLVM tool."""
+    for version in range(25, 13, -1):
+        if shutil.which(f"{name}-{version}"):
+            return f"{name}-{version}"
+    return name if shutil.which(name) else None
+
+
+def gimli():
+    path = os.environ.get("FLEETPROF_BENCH_GIMLI") or os.path.expanduser("~/.cargo/bin/addr2line")
+    return path if os.access(path, os.X_OK) else None
+
+
+def commands(build):
+    """tool → command, to which the file is appended; addresses come on standard input."""
     found = {"fleetprof": [f"{build}/fleetprof-symbolizer", "-a", "-e"]}
-    gimli = os.environ.get("FLEETPROF_BENCH_GIMLI") or os.path.expanduser("~/.cargo/bin/addr2line")
-    if os.access(gimli, os.X_OK):
-        found["gimli"] = [gimli, "-a", "-f", "-i", "-C", "-e"]
-    for name in ("llvm-symbolizer-19", "llvm-symbolizer"):
-        if shutil.which(name) and not any(n.startswith("llvm") for n in found):
-            found[name] = [name, "-a", "-i", "--obj"]
-    if shutil.which("eu-addr2line"):
-        found["eu-addr2line"] = ["eu-addr2line", "-a", "-f", "-i", "-C", "-e"]
-    if shutil.which("addr2line"):
-        found["addr2line"] = ["addr2line", "-a", "-f", "-i", "-C", "-e"]
+    if gimli():
+        found["gimli"] = [gimli(), "-a", "-f", "-i", "-C", "-e"]
+    if newest("llvm-symbolizer"):
+        found["llvm-symbolizer"] = [newest("llvm-symbolizer"), "-a", "-i", "--obj"]
+    for name in ("eu-addr2line", "addr2line"):
+        if shutil.which(name):
+            found[name] = [name, "-a", "-f", "-i", "-C", "-e"]
     return found
 
 
-def measure(command, addresses):
-    """(CPU seconds, peak MiB); CPU seconds None: given up."""
-    def limit():
-        resource.setrlimit(resource.RLIMIT_CPU, (LIMIT_S, LIMIT_S))
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                          preexec_fn=limit) as process:
-        try:
-            process.stdin.write("".join(f"0x{a:x}\n" for a in addresses).encode())
-            process.stdin.close()
-        except BrokenPipeError:
-            pass
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    cpu_s = usage.ru_utime + usage.ru_stime if process.returncode >= 0 else None
-    return cpu_s, usage.ru_maxrss / 1024
+class Cost:
+    """CPU seconds and peak MiB of one run; cpu_s None: it was given up."""
+
+    def __init__(self, bench, command, standard_input):
+        with open(standard_input) as file:
+            out = subprocess.run([f"{bench.build}/tests/bench/bench_measure", str(LIMIT_S), *command], stdin=file,
+                                 stdout=subprocess.PIPE, text=True, check=True).stdout.split()
+        self.cpu_s = int(out[0]) / 1e6 if int(out[2]) >= 0 else None
+        self.peak_mib = int(out[1]) / 1024
+
+    def __str__(self):
+        return f"{seconds(self.cpu_s)}, {self.peak_mib:.0f} MiB"
 
 
-def best(command, addresses):
-    """Of three runs, the first of which brings the file into the page cache; one, when it takes long."""
+def seconds(cpu_s):
+    if cpu_s is None:
+        return f"> {LIMIT_S} s"
+    return f"{cpu_s * 1000:.1f} ms" if cpu_s < 0.0995 else f"{cpu_s:.2f} s"
+
+
+def best(bench, command, standard_input):
+    """Of several runs, the first of which brings the file into the page cache; one, when it takes long."""
     runs = []
-    for _ in range(3):
-        runs.append(measure(command, addresses))
-        if runs[0][0] is None or runs[0][0] > 10:
-            break
-    return min(runs, key=lambda run: run[0] if run[0] is not None else 0)
+    while len(runs) < 7 and not (runs and (runs[0].cpu_s or LIMIT_S) * len(runs) > 2):
+        runs.append(Cost(bench, command, standard_input))
+    return min(runs, key=lambda run: run.cpu_s if run.cpu_s is not None else LIMIT_S)
 
 
-def rows(bench, what, path, addresses):
-    reference = None
-    for name, command in tools(bench.build).items():
-        cpu_s, peak = best(command + [path], addresses)
-        reference = reference or cpu_s
-        if cpu_s is None:
-            bench.row(f"{what}: {name}", f"> {LIMIT_S} s", f"given up, {peak:.0f} MiB")
-        else:
-            bench.row(f"{what}: {name}", f"{cpu_s:.3f} s", f"{peak:.0f} MiB, {cpu_s / reference:.1f} × ours")
-
-
-def gsym(bench, what, path, addresses):
-    """A converter: its price is the conversion."""
-    tool = shutil.which("llvm-gsymutil-19") or shutil.which("llvm-gsymutil")
+def gsym(bench, path, addresses):
+    """A converter: its price is the conversion, and then the look-up. Without names of a file without DWARF."""
+    tool, out, asked = newest("llvm-gsymutil"), f"{bench.folder}/gsym", f"{bench.folder}/gsym-addresses"
     if not tool:
-        return
-    out = f"{bench.folder}/gsym"
-    convert, peak = measure([tool, "--convert", path, "--out-file", out, "--num-threads", "1"], [])
-    if convert is None or not os.path.exists(out):
-        bench.row(f"{what}: llvm-gsymutil", "-", "cannot convert the file")
-        return
-    with open(f"{bench.folder}/addresses", "w") as file:
+        return None
+    convert = Cost(bench, [tool, "--convert", path, "--out-file", out, "--num-threads", "1"], "/dev/null")
+    if convert.cpu_s is None or not os.path.exists(out):
+        return "cannot convert"
+    with open(asked, "w") as file:
         file.writelines(f"0x{a:x} {out}\n" for a in addresses)
-    with open(f"{bench.folder}/addresses") as file:
-        process = subprocess.Popen([tool, "--addresses-from-stdin"], stdin=file, stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.DEVNULL)
-        _, _, usage = os.wait4(process.pid, 0)
-    look, peak_look = usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
-    bench.row(f"{what}: llvm-gsymutil", f"{look:.3f} s",
-              f"{peak_look:.0f} MiB, after {convert:.1f} s and {peak:.0f} MiB to convert")
+    look = best(bench, [tool, "--addresses-from-stdin"], asked)
+    os.unlink(out)
+    return f"{look} after {convert}"
 
 
-def files():
-    found = [os.environ.get("FLEETPROF_BENCH_VMLINUX") or (sorted(glob.glob("/usr/lib/debug/boot/vmlinux-*")) or [None])[-1]]
-    found += [shutil.which("python3.11d")] + os.environ.get("FLEETPROF_BENCH_FILES", "").split(":")
-    return [os.path.realpath(f) for f in found if f and os.path.exists(f)]
+def row(bench, what, path, addresses):
+    """One line of the table: every tool on this file and these addresses."""
+    asked = f"{bench.folder}/addresses"
+    with open(asked, "w") as file:
+        file.writelines(f"0x{a:x}\n" for a in addresses)
+    costs = {tool: best(bench, command + [path], asked) for tool, command in commands(bench.build).items()}
+    ours, reference = costs["fleetprof"], costs.get("gimli")
+    ratio = f"{ours.cpu_s / reference.cpu_s:.2f} ×" if reference and reference.cpu_s and ours.cpu_s else ""
+    cells = [str(costs[tool]) if tool in costs else "" for tool in TOOLS[:-1]]
+    bench.cells(what, *cells[:2], ratio, *cells[2:], gsym(bench, path, addresses) or "")
+
+
+def go_program(bench):
+    go = shutil.which("go")
+    if not go:
+        return None
+    source, out = f"{bench.folder}/main.go", f"{bench.folder}/go-program"
+    with open(source, "w") as file:
+        file.write(GO)
+    done = subprocess.run([go, "build", "-o", out, source], capture_output=True, env={**os.environ, "GOFLAGS": "-mod=mod"})
+    return out if not done.returncode else None
+
+
+def has_lines(path):
+    return ".debug_line" in subprocess.run(["readelf", "-SW", path], capture_output=True, text=True).stdout
+
+
+def files(bench, sets):
+    """Every file once, those of the sets first."""
+    found = [s.find() for s in sets]
+    found += [os.environ.get("FLEETPROF_BENCH_VMLINUX"), *sorted(glob.glob("/usr/lib/debug/boot/vmlinux-*"))[-1:]]
+    found += [shutil.which("python3.11d"), go_program(bench)]
+    found += [gimli()] if gimli() and has_lines(gimli()) else []
+    found += os.environ.get("FLEETPROF_BENCH_FILES", "").split(":")
+    return list(dict.fromkeys(os.path.realpath(f) for f in found if f and os.path.exists(f)))
 
 
 def run(bench):
-    if not files():
+    sets = symbols_sets.all_sets(bench.tree)
+    paths = files(bench, sets)
+    if not paths:
         raise Skip("no file with debug information: install linux-image-amd64-dbg or python3.11-dbg")
-    for path in files():
+    bench.header = ("file, addresses", "fleetprof", "gimli", "of gimli's CPU", *TOOLS[2:])
+    for s in sets:
+        if s.find():
+            row(bench, f"{s.name}: {len(s.addresses)} of a profile", s.find(), s.addresses)
+        else:
+            print(f"  {s.name}: not measured, its file is not here ({s.package}, build ID {s.build_id})")
+    for path in paths:
+        addresses = symbols_agree.random_addresses(path, RANDOM)
         name = os.path.basename(path)
-        recorded = f"{bench.tree}/tests/fixtures/addresses/{name}"
-        if os.path.exists(recorded):
-            with open(recorded) as file:
-                addresses = [int(line, 16) for line in file]
-            rows(bench, f"{name}, {len(addresses)} of a profile", path, addresses)
-        addresses = symbols_agree.random_addresses(path, 10000)
-        rows(bench, f"{name}, 1 address", path, addresses[:1])
-        rows(bench, f"{name}, {len(addresses)} random", path, addresses)
-        gsym(bench, f"{name}, {len(addresses)} random", path, addresses)
-    warm(bench, files()[0])
+        row(bench, f"{name}: 1", path, addresses[len(addresses) // 2:][:1])
+        row(bench, f"{name}: {len(addresses)} random", path, addresses)
+    for path in paths:
+        warm(bench, path)
 
 
 def warm(bench, path):
-    """The library's own price, when the units are there."""
-    program = f"{bench.build}/tests/bench/bench_symbols_warm"
-    recorded = f"{bench.tree}/tests/fixtures/addresses/{os.path.basename(path)}"
-    if not os.path.exists(program) or not os.path.exists(recorded):
-        return
-    with open(recorded) as file:
-        out = subprocess.run([program, path], stdin=file, capture_output=True, text=True, check=True).stdout
+    """The library's own price, when what is asked for was asked for before."""
+    addresses = symbols_agree.random_addresses(path, 2 * RANDOM)
+    out = subprocess.run([f"{bench.build}/tests/bench/bench_symbols_warm", path], text=True, capture_output=True,
+                         input="".join(f"0x{a:x}\n" for a in addresses), check=True).stdout
     for line in out.splitlines():
         what, value = line.rsplit(":", 1)
-        bench.row(f"{os.path.basename(path)}, warm: {what}", value.strip())
+        bench.cells(f"{os.path.basename(path)}, warm: {what}", f"{value.strip()} ns each")

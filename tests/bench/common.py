@@ -22,11 +22,17 @@ class Bench:
         self.fleetprof = f"{build}/fleetprof"
         self.folder = None  # a temporary one, for the theme that runs
         self.rows = []
+        self.header = ("", "", "")
         self.machine = machine()
 
     def row(self, what, value, remark=""):
         print(f"  {what:<64} {value:>14}  {remark}", flush=True)
         self.rows.append((what, value, remark))
+
+    def cells(self, what, *cells):
+        """As row(), for a table with as many columns as the header has that the theme set."""
+        print(f"  {what:<48} " + " | ".join(cells), flush=True)
+        self.rows.append((what, *cells, *[""] * (len(self.header) - 1 - len(cells))))
 
     def load(self, *flags):
         """Every CPU busy at the bottom of 32 calls, compiled with these flags; to be used by `with`."""
