@@ -188,7 +188,7 @@ static int answer(struct dwarf_index *d, struct dwarf_entry *e, const struct dwa
 	if (in->cut)
 		q->less |= SYMBOLIZER_LESS_INLINES;
 	r = add_frames(d, e, in, dwarf_inlines_find(in, q->vaddr, &q->stretch), q, result);
-	a.less = q->less;
+	a.less = q->less | (q->line ? 0 : dwarf_index_less(d) & SYMBOLIZER_LESS_LINES);
 	if (q->answered)
 		result_set_answer(result, q->index, &a);
 	return r;
@@ -361,6 +361,24 @@ static int all_rounds(struct dwarf_index *d, struct dwarf_query *queries, size_t
 	if (r >= 0)
 		r = rounds(d, queries, nr, false, result);
 	return r < 0 ? (int)r : 0;
+}
+
+uint8_t dwarf_index_less(const struct dwarf_index *d)
+{
+	static const enum image_section functions[] = { IMAGE_ABBREV,     IMAGE_ADDR,
+							IMAGE_INFO,       IMAGE_RANGES,
+							IMAGE_RNGLISTS,   IMAGE_STR,
+							IMAGE_STR_OFFSETS };
+	uint8_t less =
+		image_lacks(d->file.image, IMAGE_LINE) || image_lacks(d->file.image, IMAGE_LINE_STR)
+			? SYMBOLIZER_LESS_LINES
+			: 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(functions); i++) {
+		if (image_lacks(d->file.image, functions[i]))
+			less |= SYMBOLIZER_LESS_FUNCTIONS;
+	}
+	return less;
 }
 
 /* Between questions nobody holds a string: the time to forget them when they are many. */

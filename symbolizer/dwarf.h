@@ -69,6 +69,9 @@ bool dwarf_index_has_alt(const struct dwarf_index *d);
 void dwarf_index_forget_wants(struct dwarf_index *d);
 bool dwarf_index_want(struct dwarf_index *d, size_t *it, struct symbolizer_want *ret);
 
+/* What answers lack because sections did not fit into memory, or are broken: bits of enum symbolizer_less. */
+uint8_t dwarf_index_less(const struct dwarf_index *d);
+
 void dwarf_index_stats(const struct dwarf_index *d, struct symbolizer_stats *ret);
 
 #endif

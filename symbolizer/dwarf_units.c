@@ -62,12 +62,12 @@ static void free_entry(struct dwarf_units *units, struct dwarf_entry *e)
 	mem_free(units->mem, e, sizeof(*e));
 }
 
-/* Frees old units until no more than max bytes are in use, as far as they are not pinned. */
+/* Frees old units until no more than max bytes are in use that could go, as far as they are not pinned. */
 static void shrink(struct dwarf_units *units, size_t max)
 {
 	struct dwarf_entry *e = units->oldest;
 
-	while (e && units->mem->used > max) {
+	while (e && units->mem->used - units->mem->kept > max) {
 		struct dwarf_entry *newer = e->newer;
 
 		if (!e->pins) {

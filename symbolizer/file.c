@@ -271,6 +271,8 @@ static int answer_by_symbol(struct symbolizer_file *file, struct dwarf_query *q,
 		r = result_add_stable_frame(result, &frame);
 	}
 	a.less = q->less | (file->no_dwarf ? SYMBOLIZER_LESS_FUNCTIONS : 0);
+	if (file->dwarf)
+		a.less |= dwarf_index_less(file->dwarf);
 	result_set_answer(result, q->index, &a);
 	return r;
 }

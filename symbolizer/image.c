@@ -13,6 +13,8 @@
 #define BLOCK_SHIFT 16 /* the kernel's fault_around_bytes */
 #define COMPRESS_ZSTD 2 /* ELFCOMPRESS_ZSTD: younger than Debian 12's elf.h */
 
+#define RESERVE (3u << 19) /* bytes for tables: a tenth of what they like to have, and enough */
+
 enum packing { PACKING_NONE, PACKING_ZLIB, PACKING_ZSTD, PACKING_UNKNOWN };
 
 struct packed_section {
@@ -134,6 +136,44 @@ static void read_headers(struct image *image, Elf *elf, bool dwo)
 	}
 }
 
+/* Sections without which no function can be named. */
+static const enum image_section for_functions[] = { IMAGE_ABBREV,     IMAGE_ADDR,     IMAGE_INFO,
+						    IMAGE_RANGES,     IMAGE_RNGLISTS, IMAGE_STR,
+						    IMAGE_STR_OFFSETS };
+static const enum image_section for_lines[] = { IMAGE_LINE, IMAGE_LINE_STR };
+
+/* Refuses the sections when they do not fit into room together. */
+static void refuse(struct image *image, const enum image_section *which, size_t nr, uint64_t *room)
+{
+	uint64_t needed = 0;
+
+	for (size_t i = 0; i < nr; i++) {
+		const struct packed_section *s = &image->sections[which[i]];
+
+		if (s->packing != PACKING_NONE &&
+		    __builtin_add_overflow(needed, s->unpacked_size, &needed))
+			needed = UINT64_MAX;
+	}
+	for (size_t i = 0; needed > *room && i < nr; i++) {
+		struct packed_section *s = &image->sections[which[i]];
+
+		s->refused = s->there && s->packing != PACKING_NONE;
+	}
+	if (needed <= *room)
+		*room -= needed;
+}
+
+/* One section of several is of no use: those that are unpacked for nothing take the room of what could be answered. */
+static void plan(struct image *image)
+{
+	const struct mem *m = image->mem;
+	size_t reserve = MIN(m->max / 8, (size_t)RESERVE);
+	uint64_t room = m->max > m->used + reserve ? m->max - m->used - reserve : 0;
+
+	refuse(image, for_functions, ARRAY_SIZE(for_functions), &room);
+	refuse(image, for_lines, ARRAY_SIZE(for_lines), &room);
+}
+
 /* Other machines' byte order is not read: no process of this host can run such a file. */
 static bool is_ours(Elf *elf)
 {
@@ -166,6 +206,7 @@ int image_new(struct image **ret, int fd, Elf *elf, bool dwo, struct mem *mem)
 		if (!image->resident)
 			return -ENOMEM;
 		read_headers(image, elf, dwo);
+		plan(image);
 	}
 	*ret = TAKE_PTR(image);
 	return 0;
@@ -175,8 +216,13 @@ struct image *image_free(struct image *image)
 {
 	if (!image)
 		return NULL;
-	for (int i = 0; i < IMAGE_NR_SECTIONS; i++)
-		mem_free(image->mem, image->sections[i].unpacked, image->sections[i].unpacked_size);
+	for (int i = 0; i < IMAGE_NR_SECTIONS; i++) {
+		struct packed_section *s = &image->sections[i];
+
+		if (s->unpacked)
+			image->mem->kept -= s->unpacked_size;
+		mem_free(image->mem, s->unpacked, s->unpacked_size);
+	}
 	mem_free(image->mem, image->resident, image->nr_words * sizeof(*image->resident));
 	if (image->map)
 		munmap((void *)image->map, image->size);
@@ -222,6 +268,7 @@ static bool unpack(struct image *image, struct packed_section *s)
 		return false;
 	}
 	s->unpacked = to;
+	image->mem->kept += s->unpacked_size;
 	return true;
 }
 
@@ -269,6 +316,11 @@ void image_touch(struct image *image, const void *data, size_t size)
 		image->nr_resident += !(image->resident[i / 64] & bit);
 		image->resident[i / 64] |= bit;
 	}
+}
+
+bool image_lacks(const struct image *image, enum image_section w)
+{
+	return image->sections[w].refused;
 }
 
 uint32_t image_refused(const struct image *image)

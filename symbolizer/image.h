@@ -7,7 +7,7 @@
  * into a section stay good: the next read brings the page in again.
  *
  * Compressed sections (gABI's SHF_COMPRESSED with zlib or zstd, GNU's .zdebug_) are unpacked whole, into memory that
- * counts; one that says it is larger than what is left is refused before a byte of it is read.
+ * counts; those that do not fit are refused before a byte of them is read: first the lines', then all of them.
  */
 #ifndef FLEETPROF_SYMBOLIZER_IMAGE_H
 #define FLEETPROF_SYMBOLIZER_IMAGE_H
@@ -59,7 +59,10 @@ const uint8_t *image_bytes(const struct image *image, size_t *ret_size);
 /* To be called before size bytes at data, of one of the sections or of the file, are read. */
 void image_touch(struct image *image, const void *data, size_t size);
 
-/* Sections that were there and could not be had: too large for the ceiling, or broken. */
+/* Was it there, and could not be had: too large for the ceiling, or broken? */
+bool image_lacks(const struct image *image, enum image_section which);
+
+/* How many sections of that kind there were. */
 uint32_t image_refused(const struct image *image);
 
 #endif

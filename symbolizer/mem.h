@@ -13,6 +13,7 @@
 struct mem {
 	size_t max; /* bytes */
 	size_t used, peak;
+	size_t kept; /* of what is used: what stays as long as the file does */
 	uint64_t refused; /* allocations that would have passed max */
 };
 

@@ -183,6 +183,13 @@ static void add_tables(struct agent *a, struct buf *b)
 	       files.not_hashed);
 	number(b, "files_shared", "gauge",
 	       "Files whose names are those of another one of equal content.", files.shared);
+	number(b, "names_without_inlines_total", "counter",
+	       "Answers that lack inlined calls for want of memory.", files.less_inlines);
+	number(b, "names_without_lines_total", "counter", "… that lack lines.", files.less_lines);
+	number(b, "names_without_functions_total", "counter",
+	       "… for which debug information was not read.", files.less_functions);
+	number(b, "files_shortened", "gauge", "Files with such answers; the log says which.",
+	       files.shortened);
 	number(b, "cgroups_without_owner_total", "counter",
 	       "Cgroups that were booked on `other` for want of a place.",
 	       owners_overflowed(a->sampling.owners));

@@ -33,6 +33,7 @@ struct objects {
 	uint32_t last_id;
 	uint64_t window; /* number of the one that has not ended; from 1 */
 	uint64_t refused, mismatches, forgotten, hashed, not_hashed, wrong_debug_files;
+	uint64_t less_inlines, less_lines, less_functions;
 	uint64_t hash_bytes; /* asked for in this window */
 	struct supplements_counts supplements;
 	struct roots *roots;
@@ -586,6 +587,25 @@ void objects_end_window(struct objects *o)
 	o->hash_bytes = 0;
 }
 
+void objects_add_less(struct objects *o, uint32_t id, uint8_t less)
+{
+	struct object *object = (struct object *)objects_get(o, id);
+
+	less &= SYMBOLIZER_LESS_INLINES | SYMBOLIZER_LESS_LINES | SYMBOLIZER_LESS_FUNCTIONS;
+	o->less_inlines += !!(less & SYMBOLIZER_LESS_INLINES);
+	o->less_lines += !!(less & SYMBOLIZER_LESS_LINES);
+	o->less_functions += !!(less & SYMBOLIZER_LESS_FUNCTIONS);
+	if (!less || !object || object->shortened)
+		return;
+	object->shortened = true;
+	log_info(
+		"%s: its debug information does not fit into a symbolizer's memory: some names come without %s",
+		object->path ? object->path : object->identity.name,
+		less & SYMBOLIZER_LESS_FUNCTIONS ? "lines and inlined calls"
+		: less & SYMBOLIZER_LESS_LINES   ? "lines"
+						 : "inlined calls");
+}
+
 void objects_counts(const struct objects *o, struct objects_counts *ret)
 {
 	void *value;
@@ -598,7 +618,10 @@ void objects_counts(const struct objects *o, struct objects_counts *ret)
 					 .hashed = o->hashed,
 					 .not_hashed = o->not_hashed,
 					 .supplements = o->supplements,
-					 .roots_refused = roots_refused(o->roots) };
+					 .roots_refused = roots_refused(o->roots),
+					 .less_inlines = o->less_inlines,
+					 .less_lines = o->less_lines,
+					 .less_functions = o->less_functions };
 	for (size_t it = 0; hashmap_next(o->by_id, &it, NULL, &value);) {
 		const struct object *object = *(struct object **)value;
 
@@ -608,5 +631,6 @@ void objects_counts(const struct objects *o, struct objects_counts *ret)
 			ret->unopened++;
 		ret->with_debug_file += object->debug_fd >= 0;
 		ret->shared += objects_content(o, object).object != object;
+		ret->shortened += object->shortened;
 	}
 }

@@ -40,6 +40,7 @@ struct object {
 	bool opening, identifying, announced;
 	bool searching; /* for its debug file */
 	bool hashing;
+	bool shortened; /* an answer about it lacked something for want of memory */
 	uint32_t tgid; /* a process that mapped it, in whose root its debug file may be: */
 	struct root *root; /* NULL: it is not kept open */
 	uint64_t start_boot_ns;
@@ -64,6 +65,9 @@ struct objects_counts {
 	uint64_t hashed; /* files that look like another one, and were read whole to know */
 	uint64_t not_hashed; /* … and were not, for want of OBJECTS_HASH_BYTES */
 	size_t shared; /* files now whose names are those of an earlier one of equal content */
+	uint64_t less_inlines, less_lines,
+		less_functions; /* answers that lack them for want of memory */
+	size_t shortened; /* files now with such answers */
 };
 
 /* tables: whom to tell of a file that is opened. */
@@ -96,6 +100,12 @@ struct objects_content {
 	uint32_t id; /* for the symbolizer's key and the words of what is kept; never reused */
 };
 struct objects_content objects_content(const struct objects *objects, const struct object *object);
+
+/*
+ * Counts an answer about a file that lacks something for want of memory: less is its enum symbolizer_less, of which other
+ * bits do not count. The first one of each file is logged.
+ */
+void objects_add_less(struct objects *objects, uint32_t id, uint8_t less);
 
 /* What to ask of an object's file: the descriptors of everything that is known to belong to it. */
 struct symclient_file objects_request(const struct object *object);

@@ -206,6 +206,10 @@ static void print_cost(const struct recording *r, const struct symbolize_counts 
 		       " of other programs\n",
 		       files.supplements.found, files.supplements.missing,
 		       files.supplements.refused);
+	if (files.shortened)
+		printf("names cut for want of memory: %" PRIu64 " without inlined calls, %" PRIu64
+		       " without lines, %" PRIu64 " without functions; of %zu files\n",
+		       files.less_inlines, files.less_lines, files.less_functions, files.shortened);
 	if (files.hashed || files.not_hashed)
 		printf("files that look alike: %" PRIu64 " hashed, %" PRIu64
 		       " not (too much to read); %zu share an earlier one's names\n",

@@ -311,6 +311,8 @@ static int take_answer(struct batch *batch, uint64_t word, const struct symboliz
 		batch->nr_provisional++;
 	else if (answer->nr_frames)
 		s->counts.named++;
+	if (!provisional && FRAME_KIND(word) == FRAME_FILE)
+		objects_add_less(s->config.objects, FRAME_FILE_ID(word), answer->less);
 	if (s->config.cache && !provisional &&
 	    symcache_put(s->config.cache, word_of_content(batch, word), answer, frames) < 0)
 		log_debug("an answer is not kept: out of memory");
