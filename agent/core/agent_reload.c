@@ -1,6 +1,7 @@
 /* What the agent changes while it runs: settings that are read again, and the kill switch. */
 #include "agent/base/log.h"
 #include "agent/core/agent_run.h"
+#include "agent/core/interrupt_cost.h"
 
 #include <errno.h>
 
@@ -39,6 +40,18 @@ static int refuse(struct agent *a, const struct err *err, int r)
 	return 0;
 }
 
+/* Where the new rate is a high one, what it costs is measured, in some 0.4 s: the rings hold what is sampled meanwhile. */
+static int set_rate(struct agent *a, uint32_t wanted, struct err *err)
+{
+	uint32_t rate_hz =
+		wanted == a->config->rate ? a->rate_hz : interrupt_cost_affordable(wanted);
+	int r = sampler_set_rate(a->sampling.sampler, rate_hz, err);
+
+	if (!r)
+		a->rate_hz = rate_hz;
+	return r;
+}
+
 static int reload(struct agent *a)
 {
 	_cleanup_(buf_deinitp) struct buf restart = BUF_NULL;
@@ -50,7 +63,7 @@ static int reload(struct agent *a)
 	if (r)
 		return refuse(a, &err, r);
 	/* The one part that the kernel may refuse goes first: all or nothing. */
-	r = sampler_set_rate(a->sampling.sampler, (uint32_t)config->rate, &err);
+	r = set_rate(a, (uint32_t)config->rate, &err);
 	if (r < 0) {
 		config_free(config);
 		return refuse(a, &err, r);

@@ -3,6 +3,7 @@
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
 #include "agent/core/budget.h"
+#include "agent/core/interrupt_cost.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -118,9 +119,9 @@ static void on_address(const char *address, void *userdata)
 	int r;
 
 	if (!a->was_ready)
-		log_info("ready: %" PRIu64 " samples per second and CPU, windows of %.0f s, store "
+		log_info("ready: %u samples per second and CPU, windows of %.0f s, store "
 			 "in %s/store",
-			 a->config->rate, (double)a->config->window_ns / 1e9, a->config->state_dir);
+			 a->rate_hz, (double)a->config->window_ns / 1e9, a->config->state_dir);
 	if (!a->was_ready)
 		notify_ready(a->notify);
 	a->was_ready = true;
@@ -206,7 +207,8 @@ static int divide_memory(struct agent *a, struct sampling_config *sampling, stru
 
 static int prepare(struct agent *a, struct err *err)
 {
-	struct sampling_config config = { .rate_hz = (uint32_t)a->config->rate,
+	uint32_t rate_hz = interrupt_cost_affordable((uint32_t)a->config->rate);
+	struct sampling_config config = { .rate_hz = rate_hz,
 					  .memory_limit = a->config->memory.limit,
 					  .max_files = max_files() };
 	int r = divide_memory(a, &config, err);
@@ -214,6 +216,7 @@ static int prepare(struct agent *a, struct err *err)
 	if (r < 0)
 		return r;
 
+	a->rate_hz = rate_hz;
 	a->sampling.on_taken = on_taken;
 	a->sampling.on_cgroup = on_cgroup;
 	a->sampling.userdata = a;

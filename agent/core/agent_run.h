@@ -50,6 +50,7 @@ struct agent {
 	struct loss loss_at_open;
 	struct winwire_header run; /* what is the same in every window's header */
 	uint64_t number; /* of the last closed window */
+	uint32_t rate_hz; /* that is sampled at: the settings', or what the machine can bear */
 	bool watched; /* somebody looks at the page */
 	bool doubtful; /* the wall clock */
 	bool off; /* the kill switch is there: nothing is attached */

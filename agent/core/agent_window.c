@@ -146,7 +146,7 @@ static void fill_header(struct agent *a, const struct loss *loss, enum timeline_
 	h->duration_ns = boot - h->start_boot_ns;
 	h->start_wall_ns = timeline_start_wall(&a->timeline, step, boot, wall);
 	h->period_ns = sampler_period_ns(a->sampling.sampler);
-	h->rate_hz = (uint32_t)a->config->rate;
+	h->rate_hz = a->rate_hz;
 	h->nr_cpus = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
 	h->flags = (a->timeline.jumped ? WINWIRE_CLOCK_JUMP : 0) |
 		   (a->doubtful ? WINWIRE_CLOCK_DOUBTFUL : 0);

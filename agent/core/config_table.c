@@ -213,7 +213,8 @@ static const struct config_row rows[] = {
 	  .max = 10000,
 	  .group = CONFIG_SAMPLING,
 	  .meta = "HZ",
-	  .help = "Samples per second and CPU." },
+	  .help = "Samples per second and CPU; above 2000 no more than leaves half of a CPU to "
+		  "the programs." },
 	{ .key = "window",
 	  .type = CONFIG_DURATION,
 	  .offset = IN(window_ns),

@@ -2,6 +2,7 @@
 #include "agent/core/interrupt_cost.h"
 #include "agent/base/clock.h"
 #include "agent/base/err.h"
+#include "agent/base/log.h"
 
 #include <linux/perf_event.h>
 #include <sys/ioctl.h>
@@ -79,14 +80,27 @@ int interrupt_cost_measure(uint64_t trial_hz, double *ret_ns)
 	return 0;
 }
 
-uint32_t interrupt_cost_limit(uint32_t rate_hz, double *ret_ns)
+uint32_t interrupt_cost_limit(uint32_t rate_hz, double cost_ns)
 {
-	double limit;
+	double limit = (double)NSEC_PER_SEC / 2 / (cost_ns + SAMPLE_NS);
 
-	*ret_ns = UNKNOWN_NS;
+	if (rate_hz <= INTERRUPT_COST_SAFE_HZ || rate_hz <= limit)
+		return rate_hz;
+	return (uint32_t)MAX(limit, (double)INTERRUPT_COST_SAFE_HZ);
+}
+
+uint32_t interrupt_cost_affordable(uint32_t rate_hz)
+{
+	double ns = UNKNOWN_NS;
+	uint32_t limit;
+
 	if (rate_hz <= INTERRUPT_COST_SAFE_HZ)
 		return rate_hz;
-	interrupt_cost_measure(TRIAL_HZ, ret_ns); /* or else the cautious number stays */
-	limit = (double)NSEC_PER_SEC / 2 / (*ret_ns + SAMPLE_NS);
-	return limit < rate_hz ? (uint32_t)MAX(limit, (double)INTERRUPT_COST_SAFE_HZ) : rate_hz;
+	interrupt_cost_measure(TRIAL_HZ, &ns); /* or else the cautious number stays */
+	limit = interrupt_cost_limit(rate_hz, ns);
+	if (limit < rate_hz)
+		log_warn("%u Hz would take %.0f %% of each CPU here, at %.0f µs an interrupt: "
+			 "sampling at %u Hz instead",
+			 rate_hz, ns * rate_hz / NSEC_PER_SEC * 100, ns / 1000, limit);
+	return limit;
 }

@@ -13,10 +13,14 @@ enum { INTERRUPT_COST_E_UNKNOWN = 1 };
 int interrupt_cost_measure(uint64_t trial_hz, double *ret_ns);
 
 /*
- * The highest rate, at most rate_hz, whose interrupts and samples leave half of each CPU to the programs that are
- * sampled; above that a machine stands still. Rates below INTERRUPT_COST_SAFE_HZ are not measured.
+ * The highest rate, at most rate_hz, whose interrupts of cost_ns, and samples, leave half of each CPU to the programs
+ * that are sampled: above that a machine stands still, and does not even end a recording. Never below
+ * INTERRUPT_COST_SAFE_HZ, which every machine can bear.
  */
 #define INTERRUPT_COST_SAFE_HZ 2000
-uint32_t interrupt_cost_limit(uint32_t rate_hz, double *ret_ns);
+uint32_t interrupt_cost_limit(uint32_t rate_hz, double cost_ns);
+
+/* As above, with the cost measured now where rate_hz is above the safe one; a lower rate than wanted is warned of. */
+uint32_t interrupt_cost_affordable(uint32_t rate_hz);
 
 #endif

@@ -37,23 +37,10 @@ static int set_filter(struct recording *r, struct err *err)
 	return rc ? rc : sampler_set_filter(r->sampling.sampler, &filter, err);
 }
 
-/* A machine that does nothing but take interrupts does not even end the recording. */
-static uint32_t affordable_rate(struct recording *r)
-{
-	uint32_t wanted = r->options->rate_hz;
-	double ns;
-
-	r->rate_hz = interrupt_cost_limit(wanted, &ns);
-	if (r->rate_hz < wanted)
-		log_warn("%u Hz would take %.0f %% of each CPU here, at %.0f µs an interrupt: "
-			 "sampling at %u Hz instead",
-			 wanted, ns * wanted / NSEC_PER_SEC * 100, ns / 1000, r->rate_hz);
-	return r->rate_hz;
-}
-
 int recording_prepare(struct recording *r, struct err *err)
 {
-	struct sampling_config config = { .rate_hz = affordable_rate(r),
+	uint32_t rate_hz = interrupt_cost_affordable(r->options->rate_hz);
+	struct sampling_config config = { .rate_hz = rate_hz,
 					  .drain_interval_ns = DRAIN_INTERVAL_NS,
 					  .max_files = MAX_FILES };
 	struct window_limits limits = { .max_rows = WINDOW_ROWS_MAX,
@@ -62,6 +49,7 @@ int recording_prepare(struct recording *r, struct err *err)
 
 	if (rc)
 		return err_errno(err, rc, "cannot prepare the recording");
+	r->rate_hz = rate_hz;
 	r->sampling.window = r->window;
 	rc = sampling_prepare(&r->sampling, &config, err);
 	return rc ? rc : set_filter(r, err);
