@@ -54,7 +54,7 @@ def end_of(command, addresses):
 
 
 def run(bench):
-    program = f"{bench.build}/tests/hostile_test_dwarf"
+    program = f"{bench.build}/tests/hostile_test_mutants"
     if not os.path.exists(program):
         raise Skip("the tests are not built")
     count = int(os.environ.get("FLEETPROF_BENCH_MUTANTS", "200000"))

@@ -50,7 +50,8 @@ def main():
         agent.wait_for(lambda: agent.log().count("settings read again") == 101, "no answer to the last reload")
         check(agent.processes()["core"] == core, "the core is another one")
         time.sleep(2)
-        check(agent.stop() == 0, "it ends with an error")
+        if agent.stop():
+            agent.fail("it ends with an error")
         log = agent.log()
         check(log.count("settings read again") == 101, f"{log.count('settings read again')} reloads applied")
         check(log.count("settings stay as they were") == 100, "not every invalid file was refused")
