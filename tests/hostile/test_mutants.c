@@ -83,19 +83,19 @@ static void ask(struct symbolizer_file *file, const struct seed *seed, enum symb
 		CHECK(strlen(want.path) + strlen(want.directory) < SIZE_MAX);
 }
 
-static void build_table(struct symbolizer_file *file, struct symbolizer_file *debug)
+static void build_table(struct symbolizer_file *file)
 {
 	_cleanup_(buf_deinitp) struct buf image = BUF_NULL;
 
 	buf_init(&image, UNWIND_IMAGE_BYTES_MAX);
-	if (!symbolizer_file_unwind(file, debug, &image))
+	if (!symbolizer_file_unwind(file, &image))
 		CHECK(unwind_image_check(image.data, image.len));
 }
 
 /* fd: of the mutant. */
 static void read_file(int fd, const struct seed *seed)
 {
-	_cleanup_(symbolizer_file_freep) struct symbolizer_file *file = NULL, *debug = NULL;
+	_cleanup_(symbolizer_file_freep) struct symbolizer_file *file = NULL;
 	struct symbolizer_identity identity;
 	struct symbolizer_stats stats;
 
@@ -104,13 +104,11 @@ static void read_file(int fd, const struct seed *seed)
 	symbolizer_file_set_memory(file, MEMORY);
 	symbolizer_file_identity(file, &identity);
 	CHECK(identity.build_id_len <= SYMBOLIZER_BUILD_ID_MAX);
-	if (seed->partner >= 0) {
+	if (seed->partner >= 0)
 		symbolizer_file_set_supplement(file, seed->kind, fd, NULL);
-		symbolizer_file_new(&debug, fd, NULL);
-	}
 	ask(file, seed, SYMBOLIZER_VADDR);
 	ask(file, seed, SYMBOLIZER_FILE_OFFSET);
-	build_table(file, debug);
+	build_table(file);
 	symbolizer_file_stats(file, &stats);
 	CHECK(stats.memory_peak <= MEMORY);
 }
