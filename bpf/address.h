@@ -48,21 +48,26 @@ static __always_inline u64 special_word(struct scratch *s, const struct vma *v, 
 }
 
 /*
- * The word of s->vma's first byte: by its number if user space gave the file one, else by a description that goes
+ * The word of s->within's first byte, which s->vma is too: by its number if user space gave the file one, else by a description that goes
  * along with the record. 0: the record has no room for another description.
  */
 static __always_inline u64 file_word(struct scratch *s, u64 *table)
 {
 	u32 index = s->head.nr_maps;
 	struct rec_map *map = &s->maps[index & (RECORD_MAX_MAPS - 1)];
+	u64 bias = vma_bias(s), offset;
+	bool huge = vma_huge_text(s, &bias);
 	struct file_value *value;
 	struct file_key key;
 
 	*table = UNWIND_TABLE_ANON;
-	if (!vma_identity(s, map))
-		return special_word(s, &s->vma, table);
-	if ((map->pgoff_bytes + (map->end - map->start)) >> 32) /* beyond what a word can say */
-		return FRAME_MAKE_ANON(map->start);
+	if ((!huge && !s->within.file) || !vma_identity(s, map))
+		return special_word(s, &s->within, table);
+	if (huge)
+		map->flags |= REC_MAP_HUGE_TEXT;
+	offset = s->within.start + bias;
+	if ((offset + (s->within.end - s->within.start)) >> 32) /* beyond what a word can say */
+		return FRAME_MAKE_ANON(s->within.start);
 	key.ino = map->ino;
 	key.ctime_ns = map->ctime_ns;
 	key.dev = map->dev;
@@ -70,14 +75,14 @@ static __always_inline u64 file_word(struct scratch *s, u64 *table)
 	value = bpf_map_lookup_elem(&files, &key);
 	if (value) {
 		*table = table_of_slot(s, value->slot);
-		return FRAME_MAKE_FILE(value->id, map->pgoff_bytes);
+		return FRAME_MAKE_FILE(value->id, offset);
 	}
 	*table = UNWIND_TABLE_PENDING;
 	if (index >= RECORD_MAX_MAPS)
 		return 0;
 	vma_name(s, map);
 	s->head.nr_maps = index + 1;
-	return FRAME_MAKE_RECMAP(index, map->pgoff_bytes);
+	return FRAME_MAKE_RECMAP(index, offset);
 }
 
 /* One look-up with everything that is read in its course; a race leaves nothing behind. Returns enum end_reason. */
@@ -97,9 +102,11 @@ __noinline int map_once(struct scratch *s, u64 addr)
 		return END_NO_MAP_RACE;
 	if (found == VMA_NONE || !(s->vma.flags & VM_EXEC))
 		return END_NO_MAP;
+	s->within = s->vma;
 	word = file_word(s, &table);
 	if (!word)
 		return END_MAPS_FULL;
+	s->vma = s->within;
 	if (!vma_unchanged(s)) {
 		s->head.nr_maps = nr_maps;
 		return END_NO_MAP_RACE;

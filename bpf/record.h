@@ -208,7 +208,8 @@ enum cgroup_state {
 enum rec_map_flags {
 	REC_MAP_KNOWN = 1 << 0, /* (reserved for the core) */
 	REC_MAP_DELETED = 1 << 1, /* i_nlink was 0 */
-	REC_MAP_HUGE_TEXT = 1 << 2, /* anonymous memory inside a file's other segments */
+	/* Anonymous memory between a file's mappings: its text, moved to huge pages. The range is that of the mapping below. */
+	REC_MAP_HUGE_TEXT = 1 << 2,
 };
 
 /* One executable mapping of a file, and the identity of the file's revision below overlayfs. */

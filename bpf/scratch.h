@@ -65,6 +65,7 @@ struct scratch {
 	struct memo memo[MEMO_SIZE];
 	u32 memo_next, memo_hit;
 	struct vma vma;
+	struct vma within; /* the mapping that is asked about, while others are looked at */
 	u64 node[MAPLE_NODE_WORDS];
 	u64 block[BLOCK_WORDS];
 	u64 window[STACK_WINDOW_WORDS];

@@ -207,6 +207,35 @@ static __always_inline bool vma_identity(struct scratch *s, struct rec_map *map)
 	       (nlink || map->s_magic != TMPFS_MAGIC);
 }
 
+/* File offset of an address - the address, in s->vma. */
+static __always_inline u64 vma_bias(const struct scratch *s)
+{
+	return (s->vma.pgoff << PAGE_SHIFT) - s->vma.start;
+}
+
+/*
+ * Is s->within, which has no file, a file's text that was copied to huge pages? Then both neighbours are that file's; it
+ * belongs to the one that is executable as it was, or else the two agree where it lies. True: s->vma is the one below, and
+ * *bias is the place in the file.
+ */
+static __always_inline bool vma_huge_text(struct scratch *s, u64 *bias)
+{
+	u64 file, flags;
+
+	if (s->within.file || vma_find(s, s->mm, s->within.end) || !s->vma.file)
+		return false;
+	file = s->vma.file;
+	flags = s->vma.flags;
+	*bias = vma_bias(s);
+	if (vma_find(s, s->mm, s->within.start - 1) || s->vma.file != file)
+		return false;
+	if ((s->vma.flags & VM_EXEC) || (!(flags & VM_EXEC) && vma_bias(s) == *bias)) {
+		*bias = vma_bias(s);
+		return true;
+	}
+	return flags & VM_EXEC;
+}
+
 static __always_inline void vma_name(const struct scratch *s, struct rec_map *map)
 {
 	struct file *file = (void *)s->vma.file;

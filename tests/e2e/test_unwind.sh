@@ -19,6 +19,14 @@ compile() { # FILE FLAGS: into $work/program; false: there is no compiler for it
 	esac
 }
 
+# Beside the program: what it opens. Each line is a library's name and what is defined for it.
+compile_libraries() { # FILE
+	said "$1" library | while read -r name defines; do
+		# shellcheck disable=SC2086
+		gcc -g -O2 -fomit-frame-pointer -shared -fPIC $defines -o "$work/$name.so" "$1" || exit 1
+	done
+}
+
 # Samples that were taken before the table was there say so. They are not judged, and must not be many.
 judge() { # FILE FLAGS
 	expect=$(said "$1" expect) among=$(said "$1" among)
@@ -41,6 +49,7 @@ for file in "$torture"/*.c "$torture"/*.rs; do
 			echo "$(basename "$file") $flags: cannot be compiled here: $(head -1 "$work/compile.log" 2>/dev/null)"
 			continue
 		fi
+		compile_libraries "$file"
 		record -F 997 -o "$work/t.folded" -- "$work/program" 0.7 </dev/null
 		judge "$file" "$flags"
 	done <"$work/flags"
