@@ -145,11 +145,10 @@ static __always_inline void walk_user(struct scratch *s, struct counters *c, u64
 }
 
 /* The new address space is there already, and the registers are still the old program's. */
-static __always_inline bool is_executing(struct scratch *s, struct counters *c,
-					 struct task_struct *task)
+static __always_inline bool is_executing(struct scratch *s, struct task_struct *task)
 {
 	return bpf_core_field_exists(task->in_execve) && BPF_CORE_READ_BITFIELD(task, in_execve) &&
-	       find_address(s, c, s->walk.pc);
+	       vma_find(s, s->mm, s->walk.pc) == VMA_NONE;
 }
 
 static __always_inline void user_stack(struct bpf_perf_event_data *ctx, struct scratch *s,
@@ -178,7 +177,7 @@ static __always_inline void user_stack(struct bpf_perf_event_data *ctx, struct s
 			return;
 		}
 		walk_set_regs(&s->walk, regs);
-		if (is_executing(s, c, task)) {
+		if (is_executing(s, task)) {
 			s->head.end_reason = END_EXECUTING;
 			return;
 		}

@@ -54,6 +54,15 @@ static __always_inline bool rule_is_deref(u32 kind)
 	       kind == UNWIND_DEREF_INDEXED;
 }
 
+/* May the caller's frame be on another stack? */
+static __always_inline bool rule_changes_stack(u32 kind)
+{
+	return (1U << UNWIND_DEREF_SP | 1U << UNWIND_DEREF_FP | 1U << UNWIND_DEREF_REG |
+		1U << UNWIND_DEREF_INDEXED | 1U << UNWIND_SWITCH) >>
+		       kind &
+	       1;
+}
+
 /* What the CFA is counted from. False: a register that is not known here. */
 static __always_inline bool rule_base(const struct walk *w, u64 rule, u64 *base)
 {
@@ -135,17 +144,15 @@ static __always_inline enum end_reason step_by_cfa(struct scratch *s, u64 rule)
 	enum end_reason end;
 	u64 cfa, fp, ra;
 
-	if (kind == UNWIND_SWITCH && !w->fp)
-		return END_ROOT;
 	end = rule_cfa(s, rule, &cfa);
 	if (end)
 		return end;
 	if ((cfa <= w->sp && !leaves) || cfa > w->stack_end) {
-		if (!rule_is_deref(kind) && kind != UNWIND_SWITCH)
+		if (!rule_changes_stack(kind))
 			return END_BAD_CFA;
 		end = follow_stack(s, cfa - 8);
 		if (end)
-			return end;
+			return kind == UNWIND_SWITCH && !w->fp ? END_ROOT : end;
 	}
 	end = rule_fp(s, rule, cfa, &fp);
 	if (!end)

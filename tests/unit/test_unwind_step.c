@@ -33,20 +33,21 @@ static bool read_user(void *dst, size_t size, u64 addr)
 }
 
 /* One group, one rule for each 256 bytes of code: 0: sp + 8, 1: sp + 16, 2: root, 3: gap, 4: unsupported … */
-enum { SP_8 = 0, SP_16, ROOT, GAP, UNSUPPORTED, FP_16, DEREF, SP_LARGE, SIGNAL, NR_RULES };
+enum { SP_8 = 0, SP_16, ROOT, GAP, UNSUPPORTED, FP_16, DEREF, SP_LARGE, SIGNAL, SWITCH, NR_RULES };
+#define NR_RULE_WORDS (NR_RULES + 2) /* DEREF and SWITCH have two */
 #define AT(rule) (CODE + (rule)*0x100 + 0x10)
 
-static void make_table(const u32 packed[NR_RULES + 1])
+static void make_table(const u32 packed[NR_RULE_WORDS])
 {
 	static uint8_t slab[UNWIND_SLAB_BYTES] __attribute__((aligned(64)));
 	struct unwind_group *group = (void *)(slab + 64);
 	u32 *words = (u32 *)(group + 1);
-	u16 *rows = (u16 *)(words + NR_RULES + 1);
+	u16 *rows = (u16 *)(words + NR_RULE_WORDS);
 	u8 *numbers = (u8 *)(rows + NR_RULES + 1);
 
-	memcpy(words, packed, (NR_RULES + 1) * sizeof(u32));
+	memcpy(words, packed, NR_RULE_WORDS * sizeof(u32));
 	*group = (struct unwind_group) { .nr_rows = NR_RULES + 1,
-					 .nr_slots = NR_RULES + 1,
+					 .nr_slots = NR_RULE_WORDS,
 					 .form = UNWIND_SPARSE };
 	for (u32 i = 0; i <= NR_RULES; i++) {
 		rows[i] = (u16)(i * 0x100);
@@ -62,16 +63,19 @@ static void make_table(const u32 packed[NR_RULES + 1])
 
 static void set_up(void)
 {
-	u32 packed[NR_RULES + 1] = { [SP_8] = UNWIND_SP | 1 << 8,
-				     [SP_16] = UNWIND_SP | 2 << 8,
-				     [ROOT] = UNWIND_ROOT,
-				     [UNSUPPORTED] = UNWIND_UNSUPPORTED,
-				     [FP_16] = UNWIND_FP | UNWIND_FP_AT_CFA << 4 | 2 << 8 |
-					       (u32)-2 << 21,
-				     [DEREF] = UNWIND_DEREF_SP | UNWIND_RULE_WIDE,
-				     [DEREF + 1] = 8 << 16, /* *(sp + 0) + 8 */
-				     [SP_LARGE + 1] = UNWIND_SP | 1000u << 8,
-				     [SIGNAL + 1] = UNWIND_SIGNAL };
+	u32 packed[NR_RULE_WORDS] = { [SP_8] = UNWIND_SP | 1 << 8,
+				      [SP_16] = UNWIND_SP | 2 << 8,
+				      [ROOT] = UNWIND_ROOT,
+				      [UNSUPPORTED] = UNWIND_UNSUPPORTED,
+				      [FP_16] = UNWIND_FP | UNWIND_FP_AT_CFA << 4 | 2 << 8 |
+						(u32)-2 << 21,
+				      [DEREF] = UNWIND_DEREF_SP | UNWIND_RULE_WIDE,
+				      [DEREF + 1] = 8 << 16, /* *(sp + 0) + 8 */
+				      [SP_LARGE + 1] = UNWIND_SP | 1000u << 8,
+				      [SIGNAL + 1] = UNWIND_SIGNAL,
+				      [SWITCH + 1] = UNWIND_SWITCH | UNWIND_FP_AT_CFA << 4 |
+						     UNWIND_RULE_WIDE | (u32)-16 << 13,
+				      [SWITCH + 2] = 16 };
 
 	memset(&s, 0, sizeof(s));
 	memset(&native_rules, 0, sizeof(native_rules));
@@ -231,6 +235,26 @@ static void test_other_stacks(void)
 	CHECK_INT(walk(AT(DEREF), STACK, 0), END_BAD_CFA);
 }
 
+/* Go's: the frame stays where the frame pointer says, on whatever stack the function goes on. */
+static void test_switched_stacks(void)
+{
+	set_up();
+	stack[0] = AT(SWITCH);
+	other[10] = OTHER_STACK + 40; /* the caller's frame pointer, */
+	other[11] = AT(SP_8); /* its return address, */
+	other[12] = AT(SWITCH); /* and the caller's: back again, to a place below */
+	other[5] = 0;
+	other[6] = AT(SWITCH); /* which has no caller */
+	CHECK_INT(walk(AT(SP_8), STACK, OTHER_STACK + 80), END_ROOT);
+	CHECK_INT(s.nr_words, 5);
+	CHECK_INT(s.words[4], file_word(AT(SWITCH) - 1));
+	/* Never for ever. */
+	other[5] = OTHER_STACK + 40;
+	CHECK_INT(walk(AT(SP_8), STACK, OTHER_STACK + 80), END_BAD_CFA);
+	CHECK(s.nr_words <= STACK_SWITCHES_MAX + 5);
+	CHECK_INT(walk(AT(SP_8), STACK, 0x1000), END_BAD_CFA);
+}
+
 static void test_depth(void)
 {
 	set_up();
@@ -279,6 +303,7 @@ int main(void)
 	RUN(test_gap_is_bridged_and_marked);
 	RUN(test_no_table);
 	RUN(test_other_stacks);
+	RUN(test_switched_stacks);
 	RUN(test_depth);
 	RUN(test_signal_frame);
 	return 0;
