@@ -16,7 +16,7 @@ among() {
 	grep -E -v -e "$3" "$work/among" >"$work/wrong" || :
 	wrong=$(samples "$work/wrong" .)
 	echo "  $1: $all samples, $wrong of them otherwise"
-	[ "$all" -ge 20 ] && [ $((wrong * 50)) -le "$all" ] && return
+	[ "$all" -ge 5 ] && [ $((wrong * 50)) -le "$all" ] && return
 	cut -c1-400 "$work/wrong" | head -3 >&2
 	failed="$failed $version:$1"
 }
