@@ -143,12 +143,27 @@ static int answer_frames(struct child *c, const struct symwire_request *request,
 	return r ? r : encode(c, &result, out);
 }
 
+/* The kernel's own file, if it came along; one that cannot be read is none. */
+static void open_vmlinux(struct child *c)
+{
+	if (c->file || c->debug_fd < 0)
+		return;
+	if (!symbolizer_file_new(&c->file, c->debug_fd, NULL))
+		symbolizer_file_set_memory(c->file, c->memory);
+	c->debug_fd = -1;
+}
+
 static int answer_kernel(struct child *c, const uint64_t *addresses, size_t nr, struct buf *out)
 {
 	_cleanup_(symbolizer_result_deinitp) struct symbolizer_result result =
 		SYMBOLIZER_RESULT_NULL;
-	int r = symbolizer_kallsyms_frames(c->file_fd, addresses, nr, &result);
+	uint64_t begin = clock_mono_ns();
+	int r;
 
+	open_vmlinux(c);
+	r = symbolizer_kernel_frames(c->file_fd, c->file, addresses,
+				     c->file ? MIN(nr, c->batch) : nr, &result);
+	adapt_batch(c, clock_mono_ns() - begin);
 	return r ? r : codec_encode_frames(&result, out);
 }
 

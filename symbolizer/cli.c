@@ -23,7 +23,7 @@ struct supplement {
 };
 
 struct cli {
-	const char *path;
+	const char *path, *kallsyms;
 	struct supplement supplements[SUPPLEMENTS_MAX];
 	size_t nr_supplements;
 	uint64_t memory_mib; /* 0: the library's default */
@@ -43,6 +43,7 @@ static const char help[] =
 	"      --debug FILE     its separate debug file (else by build ID or debug link, where GDB looks)\n"
 	"      --alt FILE       what dwz shares between debug files\n"
 	"      --split FILE     a .dwo or .dwp of split DWARF; several may be given\n"
+	"      --kallsyms FILE  addresses are a running kernel's: FILE has its symbols, the ELF file is its vmlinux\n"
 	"      --offsets        addresses are offsets into the file, not the ELF's own addresses\n"
 	"  -a, --addresses      print each address first\n"
 	"      --no-inlines     only the outermost function\n"
@@ -54,12 +55,19 @@ static const char help[] =
 	"With --unwind, prints the rows of the file's unwind table, by offset into the file.\n";
 
 static const struct option options[] = {
-	{ "exe", required_argument, NULL, 'e' },    { "debug", required_argument, NULL, 'D' },
-	{ "alt", required_argument, NULL, 'A' },    { "split", required_argument, NULL, 'S' },
-	{ "memory", required_argument, NULL, 'm' }, { "stats", no_argument, NULL, 's' },
-	{ "offsets", no_argument, NULL, 'o' },      { "addresses", no_argument, NULL, 'a' },
-	{ "no-inlines", no_argument, NULL, 'n' },   { "demangle", required_argument, NULL, 'd' },
-	{ "help", no_argument, NULL, 'h' },         { 0 },
+	{ "exe", required_argument, NULL, 'e' },
+	{ "debug", required_argument, NULL, 'D' },
+	{ "alt", required_argument, NULL, 'A' },
+	{ "split", required_argument, NULL, 'S' },
+	{ "memory", required_argument, NULL, 'm' },
+	{ "stats", no_argument, NULL, 's' },
+	{ "offsets", no_argument, NULL, 'o' },
+	{ "addresses", no_argument, NULL, 'a' },
+	{ "no-inlines", no_argument, NULL, 'n' },
+	{ "demangle", required_argument, NULL, 'd' },
+	{ "kallsyms", required_argument, NULL, 'k' },
+	{ "help", no_argument, NULL, 'h' },
+	{ 0 },
 };
 
 static int parse_demangle(const char *how, enum symbolizer_demangle *ret)
@@ -93,6 +101,9 @@ static int parse_value(struct cli *cli, int option, const char *value)
 	switch (option) {
 	case 'e':
 		cli->path = value;
+		return 0;
+	case 'k':
+		cli->kallsyms = value;
 		return 0;
 	case 'D':
 		return add_supplement(cli, SYMBOLIZER_SUPPLEMENT_DEBUG, value);
@@ -182,12 +193,24 @@ static int parse_address(const char *text, uint64_t *ret)
 	return -EINVAL;
 }
 
+/* The text is read anew each time: a running kernel's changes. */
+static int ask(const struct cli *cli, struct symbolizer_file *file, const uint64_t *addresses,
+	       size_t nr, struct symbolizer_result *ret)
+{
+	_cleanup_(closep) int fd = -1;
+
+	if (!cli->kallsyms)
+		return symbolizer_file_frames(file, cli->space, addresses, nr, ret);
+	fd = open(cli->kallsyms, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? err_last() : symbolizer_kernel_frames(fd, file, addresses, nr, ret);
+}
+
 static int print_all(const struct cli *cli, struct symbolizer_file *file, const uint64_t *addresses,
 		     size_t nr)
 {
 	_cleanup_(symbolizer_result_deinitp) struct symbolizer_result result =
 		SYMBOLIZER_RESULT_NULL;
-	int r = symbolizer_file_frames(file, cli->space, addresses, nr, &result);
+	int r = ask(cli, file, addresses, nr, &result);
 
 	if (r < 0) {
 		log_error("%s: %s", cli->path, err_str(r));

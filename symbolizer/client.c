@@ -548,10 +548,12 @@ int symclient_frames(struct symclient *c, const struct symclient_file *file,
 	return ask_frames(c, SYMWIRE_FRAMES, file, priority, offsets, nr, fn, userdata);
 }
 
-int symclient_kernel(struct symclient *c, int kallsyms_fd, const uint64_t *addresses, size_t nr,
-		     symclient_frames_fn fn, void *userdata)
+int symclient_kernel(struct symclient *c, int kallsyms_fd, int vmlinux_fd,
+		     const uint64_t *addresses, size_t nr, symclient_frames_fn fn, void *userdata)
 {
-	struct symclient_file file = { .key = KEY_KALLSYMS, .fd = kallsyms_fd };
+	struct symclient_file file = { .key = KEY_KALLSYMS,
+				       .fd = kallsyms_fd,
+				       .debug_fd = MAX(vmlinux_fd, 0) };
 
 	return ask_frames(c, SYMWIRE_KERNEL, &file, SYMCLIENT_NAMES, addresses, nr, fn, userdata);
 }

@@ -88,9 +88,14 @@ typedef void (*symclient_digest_fn)(enum symclient_status status,
 int symclient_digest(struct symclient *client, const struct symclient_file *file,
 		     symclient_digest_fn fn, void *userdata);
 
-/* addresses: kernel addresses, ascending. kallsyms_fd: an open /proc/kallsyms, or a memfd of it. */
-int symclient_kernel(struct symclient *client, int kallsyms_fd, const uint64_t *addresses,
-		     size_t nr, symclient_frames_fn fn, void *userdata);
+/*
+ * addresses: kernel addresses, ascending. kallsyms_fd: an open /proc/kallsyms, or a memfd of it. vmlinux_fd: the kernel's
+ * own file with debug information, which is known to be this kernel's; -1: none. Keys from SYMCLIENT_VMLINUX_KEY
+ * downwards are for symclient_identity() of files that may be it.
+ */
+#define SYMCLIENT_VMLINUX_KEY (UINT64_MAX - 1)
+int symclient_kernel(struct symclient *client, int kallsyms_fd, int vmlinux_fd,
+		     const uint64_t *addresses, size_t nr, symclient_frames_fn fn, void *userdata);
 
 /*
  * addresses: of generated code, ascending. file: a perf map or a jitdump, which may grow meanwhile; key: not a file

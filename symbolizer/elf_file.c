@@ -128,3 +128,37 @@ void elf_read_identity(Elf *elf, struct symbolizer_identity *ret)
 	if (ret->has_debuglink)
 		debug_link_read(elf, ret);
 }
+
+static bool find_in_table(Elf *elf, Elf_Scn *scn, const GElf_Shdr *shdr, const char *wanted,
+			  uint64_t *ret)
+{
+	Elf_Data *data = elf_rawdata(scn, NULL);
+	size_t nr = data && shdr->sh_entsize ? data->d_size / shdr->sh_entsize : 0;
+
+	for (size_t i = 0; i < MIN(nr, (size_t)INT32_MAX); i++) {
+		const char *name;
+		GElf_Sym sym;
+
+		if (!gelf_getsym(data, (int)i, &sym) || sym.st_shndx == SHN_UNDEF)
+			continue;
+		name = elf_strptr(elf, shdr->sh_link, sym.st_name);
+		if (!name || strcmp(name, wanted) != 0)
+			continue;
+		*ret = sym.st_value;
+		return true;
+	}
+	return false;
+}
+
+bool elf_find_symbol(Elf *elf, const char *name, uint64_t *ret)
+{
+	Elf_Scn *scn = NULL;
+
+	while ((scn = elf_nextscn(elf, scn))) {
+		GElf_Shdr shdr;
+
+		if (gelf_getshdr(scn, &shdr) && shdr.sh_type == SHT_SYMTAB)
+			return find_in_table(elf, scn, &shdr, name, ret);
+	}
+	return false;
+}

@@ -23,6 +23,9 @@ bool elf_offset_to_vaddr(const struct segment *segments, size_t nr, uint64_t off
 /* Reads the PT_LOADs of elf; works without section headers. Returns the number of them. */
 size_t elf_read_segments(Elf *elf, struct segment *segments, size_t max);
 
+/* The value of a symbol of .symtab that is defined; false: there is none of that name. */
+bool elf_find_symbol(Elf *elf, const char *name, uint64_t *ret);
+
 void elf_read_identity(Elf *elf, struct symbolizer_identity *ret);
 
 #endif

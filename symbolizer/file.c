@@ -212,6 +212,11 @@ bool symbolizer_file_next_want(struct symbolizer_file *file, size_t *it,
 	return file->dwarf && dwarf_index_want(file->dwarf, it, ret);
 }
 
+bool symbolizer_file_symbol(const struct symbolizer_file *file, const char *name, uint64_t *ret)
+{
+	return elf_find_symbol(file->elf, name, ret);
+}
+
 /* The symbols of the file, and those that were taken out of it. */
 static int read_symbols(struct symbolizer_file *file)
 {

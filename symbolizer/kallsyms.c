@@ -5,9 +5,8 @@
  * line, and what is kept is the best symbol so far of each address. Modules and BPF programs that came meanwhile are
  * in the next reading.
  */
-#include "agent/base/buf.h"
-#include "agent/base/sys.h"
-#include "symbolizer/result.h"
+#include "symbolizer/kallsyms.h"
+#include "agent/base/err.h"
 
 #include <errno.h>
 #include <string.h>
@@ -26,6 +25,7 @@ struct wanted {
 struct search {
 	struct wanted *wanted; /* ascending */
 	size_t nr;
+	uint64_t stext;
 };
 
 static int compare(const void *a, const void *b)
@@ -79,6 +79,8 @@ static int take_line(struct search *s, const char *line)
 	if (end == line || *end != ' ' || !address || !end[1] || !strchr("tTwW", end[1]) ||
 	    end[2] != ' ' || !end[3] || end[3] == '\t')
 		return 0;
+	if (!s->stext && !strcmp(end + 3, "_stext"))
+		s->stext = address;
 	return offer(s, address, end + 3);
 }
 
@@ -129,63 +131,65 @@ static int read_text(struct search *s, int fd)
 	return -EFBIG;
 }
 
-static int add_answer(const struct wanted *w, char *name, struct result *result)
+/*
+ * A symbol reaches up to the next one: an address that none is nearer to goes by its neighbour's. Tells the names from
+ * their modules.
+ */
+static void settle(struct search *s, struct kallsyms_found *found)
 {
-	struct symbolizer_answer a = { .first_frame = result_frames(result), .vaddr = w->address };
-	struct symbolizer_frame frame = { .name = name, .system_name = name, .file = "" };
-	char *tab = name ? strchr(name, '\t') : NULL;
-	int r = 0;
+	const char *name = NULL, *module = NULL;
+	uint64_t symbol = 0;
 
-	if (name) {
-		if (tab) {
-			*tab = '\0';
-			frame.file = tab + 1;
+	for (size_t i = 0; i < s->nr; i++) {
+		struct wanted *w = &s->wanted[i];
+
+		if (w->name) {
+			char *tab = strchr(w->name, '\t');
+
+			if (tab)
+				*tab = '\0';
+			name = w->name;
+			module = tab ? tab + 1 : NULL;
+			symbol = w->symbol;
 		}
-		a.source = SYMBOLIZER_KALLSYMS;
-		r = result_add_frame(result, &frame);
-		if (tab)
-			*tab = '\t';
+		found[i] = (struct kallsyms_found) { .address = w->address,
+						     .index = w->index,
+						     .symbol = symbol,
+						     .name = name,
+						     .module = module };
 	}
-	if (!r)
-		result_set_answer(result, w->index, &a);
-	return r;
 }
 
-static int build(struct search *s, struct symbolizer_result *ret)
+void kallsyms_answer_deinit(struct kallsyms_answer *answer)
 {
-	_cleanup_(result_freep) struct result *result = NULL;
-	int r = result_new(&result, s->nr);
-	char *name = NULL;
+	struct wanted *wanted = answer->names;
 
-	/* A symbol reaches up to the next one: an address that none is nearer to goes by its neighbour's. */
-	for (size_t i = 0; i < s->nr && !r; i++) {
-		if (s->wanted[i].name)
-			name = s->wanted[i].name;
-		r = add_answer(&s->wanted[i], name, result);
-	}
-	if (r)
-		return r;
-	result_finish(TAKE_PTR(result), ret);
-	return 0;
+	for (size_t i = 0; wanted && i < answer->nr; i++)
+		free(wanted[i].name);
+	free(wanted);
+	free(answer->found);
+	*answer = KALLSYMS_ANSWER_NULL;
 }
 
-int symbolizer_kallsyms_frames(int fd, const uint64_t *addresses, size_t nr,
-			       struct symbolizer_result *ret)
+int kallsyms_find(int fd, const uint64_t *addresses, size_t nr, struct kallsyms_answer *ret)
 {
-	_cleanup_(freep) struct wanted *wanted = calloc(nr + 1, sizeof(*wanted));
-	struct search s = { .wanted = wanted, .nr = nr };
+	_cleanup_(kallsyms_answer_deinitp) struct kallsyms_answer answer = { .nr = nr };
+	struct search s = { .wanted = calloc(nr + 1, sizeof(*s.wanted)), .nr = nr };
 	int r;
 
-	if (!wanted)
+	answer.names = s.wanted;
+	answer.found = calloc(nr + 1, sizeof(*answer.found));
+	if (!answer.names || !answer.found)
 		return -ENOMEM;
 	for (size_t i = 0; i < nr; i++)
-		wanted[i] = (struct wanted) { .address = addresses[i], .index = i };
-	if (nr)
-		qsort(wanted, nr, sizeof(*wanted), compare);
+		s.wanted[i] = (struct wanted) { .address = addresses[i], .index = i };
+	qsort(s.wanted, nr, sizeof(*s.wanted), compare);
 	r = read_text(&s, fd);
-	if (!r)
-		r = build(&s, ret);
-	for (size_t i = 0; i < nr; i++)
-		free(wanted[i].name);
-	return r;
+	if (r < 0)
+		return r;
+	settle(&s, answer.found);
+	answer.stext = s.stext;
+	*ret = answer;
+	answer = KALLSYMS_ANSWER_NULL;
+	return 0;
 }

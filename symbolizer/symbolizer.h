@@ -187,11 +187,15 @@ int symbolizer_file_frames(struct symbolizer_file *file, enum symbolizer_space s
 int symbolizer_file_unwind(struct symbolizer_file *file, struct buf *out);
 
 /*
- * As symbolizer_file_frames() for kernel addresses, from the text of /proc/kallsyms behind fd (modules and BPF programs
- * too), which is read from its beginning, once a question, and not kept.
+ * As symbolizer_file_frames() for kernel addresses, from the text of /proc/kallsyms behind kallsyms_fd (modules and BPF
+ * programs too), which is read from its beginning, once a question, and not kept. vmlinux: the kernel's own file with
+ * debug information, for lines and inlined functions, or NULL; that it is of this kernel is the caller's to see.
  */
-int symbolizer_kallsyms_frames(int fd, const uint64_t *addresses, size_t nr,
-			       struct symbolizer_result *ret);
+int symbolizer_kernel_frames(int kallsyms_fd, struct symbolizer_file *vmlinux,
+			     const uint64_t *addresses, size_t nr, struct symbolizer_result *ret);
+
+/* The value of a symbol of .symtab; false: there is none of that name. */
+bool symbolizer_file_symbol(const struct symbolizer_file *file, const char *name, uint64_t *ret);
 
 /*
  * As above for addresses of code that a runtime generated, ascending, from the file that the runtime writes of it: a

@@ -62,6 +62,7 @@ static int start_symbolizing(struct closed *c)
 					   .jitmaps = s->jitmaps,
 					   .cache = c->input.symcache,
 					   .kallsyms_fd = s->kallsyms_fd,
+					   .vmlinux_fd = vmlinux_fd(s->vmlinux),
 					   .vdso_fd = s->vdso_fd };
 	int r = profile_new(&c->profile);
 

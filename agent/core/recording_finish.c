@@ -30,7 +30,8 @@ static bool is_settled(struct recording *r, struct symbolize *s)
 {
 	if (s)
 		return !symbolize_pending(s);
-	return !openclient_pending(r->sampling.opener) && !names_pending(r->sampling.names);
+	return !openclient_pending(r->sampling.opener) && !names_pending(r->sampling.names) &&
+	       !vmlinux_pending(r->sampling.vmlinux);
 }
 
 /* Runs the loop until everything asked for has come, the deadline, or another Ctrl-C. */
@@ -89,6 +90,7 @@ static int build_profile(struct recording *r, struct profile *profile,
 					   .objects = r->sampling.objects,
 					   .jitmaps = r->sampling.jitmaps,
 					   .kallsyms_fd = r->sampling.kallsyms_fd,
+					   .vmlinux_fd = vmlinux_fd(r->sampling.vmlinux),
 					   .vdso_fd = r->sampling.vdso_fd };
 	_cleanup_(freep) uint32_t *owners =
 		calloc(owners_count(r->sampling.owners) + 1, sizeof(*owners));

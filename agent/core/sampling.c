@@ -151,6 +151,8 @@ static int start_helpers(struct sampling *s, const struct sampling_config *confi
 	if (!r)
 		r = names_new(&s->names, s->opener, s->symbolizer);
 	if (!r)
+		r = vmlinux_new(&s->vmlinux, s->opener, s->symbolizer);
+	if (!r)
 		r = jitmaps_new(&s->jitmaps, s->opener);
 	if (!r)
 		r = table_source_new(&s->tables, s->loop, sampler_tables(s->sampler),
@@ -232,6 +234,7 @@ void sampling_deinit(struct sampling *s)
 	openclient_free(s->opener);
 	symclient_free(s->symbolizer);
 	objects_free(s->objects);
+	vmlinux_free(s->vmlinux);
 	jitmaps_free(s->jitmaps);
 	table_source_free(s->tables);
 	owners_free(s->owners);

@@ -14,6 +14,7 @@
 #include "agent/core/names.h"
 #include "agent/core/objects.h"
 #include "agent/core/owners.h"
+#include "agent/core/vmlinux.h"
 #include "agent/core/window.h"
 
 struct sampling_config {
@@ -36,6 +37,7 @@ struct sampling {
 	struct jitmaps *jitmaps;
 	struct owners *owners;
 	struct names *names;
+	struct vmlinux *vmlinux;
 	int kallsyms_fd, vdso_fd;
 	struct loss
 		loss; /* in_profile, refused and left_out are kept up to date, the rest is the caller's */

@@ -381,8 +381,8 @@ static int request(struct batch *batch, const uint64_t *offsets,
 	case FRAME_KERNEL:
 		if (s->config.kallsyms_fd < 0)
 			return -ENOENT;
-		return symclient_kernel(s->config.symbolizer, s->config.kallsyms_fd, offsets,
-					batch->nr, on_frames, batch);
+		return symclient_kernel(s->config.symbolizer, s->config.kallsyms_fd,
+					s->config.vmlinux_fd, offsets, batch->nr, on_frames, batch);
 	case FRAME_FILE:
 		object = objects_get(s->config.objects, FRAME_FILE_ID(word));
 		if (!object)

@@ -19,6 +19,7 @@ struct symbolize_config {
 	struct symclient *symbolizer;
 	struct objects *objects;
 	int kallsyms_fd; /* -1: kernel frames stay addresses */
+	int vmlinux_fd; /* the kernel's own file with debug information; -1: none */
 	int vdso_fd; /* a copy of our vDSO; -1: none */
 	struct symcache *cache; /* of earlier windows; NULL: none */
 	const struct jitmaps *jitmaps; /* of the window's processes; NULL: none */

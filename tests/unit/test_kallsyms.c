@@ -20,7 +20,7 @@ static void check(int k, uint64_t address, const char *name, const char *module)
 	_cleanup_(symbolizer_result_deinitp) struct symbolizer_result r = SYMBOLIZER_RESULT_NULL;
 	const struct symbolizer_frame *frame;
 
-	CHECK_INT(symbolizer_kallsyms_frames(k, &address, 1, &r), 0);
+	CHECK_INT(symbolizer_kernel_frames(k, NULL, &address, 1, &r), 0);
 	CHECK_INT(r.nr_answers, 1);
 	if (!name) {
 		CHECK_INT(r.answers[0].source, SYMBOLIZER_NONE);
@@ -68,7 +68,7 @@ static void test_many_at_once_in_any_order(void)
 	/* the text itself need not be sorted */
 	k = text_fd(
 		"ffffffff81000300 T third\nffffffff81000000 T first\nffffffff81000200 T second\n");
-	CHECK_INT(symbolizer_kallsyms_frames(k, addresses, ARRAY_SIZE(addresses), &r), 0);
+	CHECK_INT(symbolizer_kernel_frames(k, NULL, addresses, ARRAY_SIZE(addresses), &r), 0);
 	CHECK_INT(r.nr_answers, ARRAY_SIZE(addresses));
 	CHECK_STR(r.frames[r.answers[0].first_frame].name, "third");
 	CHECK_STR(r.frames[r.answers[1].first_frame].name, "first");
@@ -113,7 +113,7 @@ static void test_malformed(void)
 			SYMBOLIZER_RESULT_NULL;
 		uint64_t address = 0xffffffff81000000ULL;
 
-		CHECK_INT(symbolizer_kallsyms_frames(k, &address, 1, &r), 0);
+		CHECK_INT(symbolizer_kernel_frames(k, NULL, &address, 1, &r), 0);
 		CHECK(!r.answers[0].nr_frames || r.frames[r.answers[0].first_frame].name[0]);
 	}
 }
@@ -132,7 +132,7 @@ static void test_what_cannot_be_read(void)
 	_cleanup_(symbolizer_result_deinitp) struct symbolizer_result r = SYMBOLIZER_RESULT_NULL;
 	uint64_t address = 1;
 
-	CHECK_INT(symbolizer_kallsyms_frames(-1, &address, 1, &r), -EBADF);
+	CHECK_INT(symbolizer_kernel_frames(-1, NULL, &address, 1, &r), -EBADF);
 }
 
 /* Lines cross the chunks in which the text is read; what is unsorted comes from all over it. */
