@@ -17,6 +17,7 @@ struct dwarf_index {
 	struct dwarf_find find;
 	struct dwarf_units units;
 	struct dwarf_names names;
+	uint64_t question; /* number of the one under way; from 1 */
 	bool need_line; /* of this round: a unit that has a function and no line for it is not good enough */
 	bool find_failed; /* not enough memory to know all units */
 	struct dwarf_file alt; /* dwz's shared file, once it is given */
@@ -133,13 +134,15 @@ static int add_frames(struct dwarf_index *d, struct dwarf_entry *e, struct dwarf
 }
 
 static void set_line(struct dwarf_index *d, struct dwarf_entry *e,
-		     const struct dwarf_place *scanned, struct dwarf_query *q)
+		     const struct dwarf_scanned *scanned, struct dwarf_query *q)
 {
 	struct dwarf_place place = { .line = 0 };
 
+	if (scanned && !scanned->sequence)
+		return;
 	if (scanned) {
-		place = *scanned;
-		stretch_narrow(&q->stretch, q->vaddr, q->vaddr + 1);
+		place = scanned->place;
+		stretch_narrow(&q->stretch, scanned->stretch.start, scanned->stretch.end);
 	} else if (e->have_lines != DWARF_HAVE ||
 		   !dwarf_lines_find(&e->lines, q->vaddr, &q->stretch, &place))
 		return;
@@ -163,7 +166,7 @@ static struct dwarf_function *find_function(struct dwarf_index *d, struct dwarf_
 	return i == SPANS_NOTHING ? NULL : &e->functions.functions[i];
 }
 
-static int answer(struct dwarf_index *d, struct dwarf_entry *e, const struct dwarf_place *scanned,
+static int answer(struct dwarf_index *d, struct dwarf_entry *e, const struct dwarf_scanned *scanned,
 		  struct dwarf_query *q, struct result *result)
 {
 	struct symbolizer_answer a = { .first_frame = result_frames(result),
@@ -195,10 +198,10 @@ static int answer(struct dwarf_index *d, struct dwarf_entry *e, const struct dwa
 }
 
 /* Lines of all queries of one unit without its table. NULL: no memory even for that. */
-static struct dwarf_place *scan_lines(struct dwarf_index *d, struct dwarf_entry *e,
-				      const struct dwarf_query *queries, size_t nr)
+static struct dwarf_scanned *scan_lines(struct dwarf_index *d, struct dwarf_entry *e,
+					const struct dwarf_query *queries, size_t nr)
 {
-	struct dwarf_place *places = mem_zalloc(d->mem, nr * sizeof(*places));
+	struct dwarf_scanned *places = mem_zalloc(d->mem, nr * sizeof(*places));
 	uint64_t *addresses = mem_alloc(d->mem, nr * sizeof(*addresses));
 
 	for (size_t i = 0; places && addresses && i < nr; i++)
@@ -235,11 +238,19 @@ static void find_other_half(struct dwarf_index *d, struct dwarf_entry *e)
 		add_want(d, e->unit.header.offset);
 }
 
+/* The table of a unit's lines pays from the second question on: many are asked for once. */
+static bool is_new(const struct dwarf_index *d, struct dwarf_entry *e)
+{
+	if (!e->question)
+		e->question = d->question;
+	return e->question == d->question && e->have_lines == DWARF_NOT_READ;
+}
+
 /* Queries of one unit, ascending. */
 static int answer_unit(struct dwarf_index *d, struct dwarf_query *queries, size_t nr,
 		       struct result *result)
 {
-	struct dwarf_place *places = NULL;
+	struct dwarf_scanned *places = NULL;
 	struct dwarf_entry *e;
 	int r = dwarf_units_get(&d->units, &d->file, queries[0].unit, NULL, NULL, &e);
 	bool no_lines;
@@ -253,7 +264,9 @@ static int answer_unit(struct dwarf_index *d, struct dwarf_query *queries, size_
 		if (d->need_alt || (e->unit.is_skeleton && !e->split))
 			queries[i].less |= SYMBOLIZER_LESS_FILES;
 	}
-	no_lines = !dwarf_units_lines(&d->units, e) && e->have_program == DWARF_HAVE;
+	if (is_new(d, e) && dwarf_units_program(e))
+		places = scan_lines(d, e, queries, nr);
+	no_lines = !places && !dwarf_units_lines(&d->units, e) && e->have_program == DWARF_HAVE;
 	if (no_lines)
 		places = scan_lines(d, e, queries, nr);
 	for (size_t i = 0; i < nr && !r; i++) {
@@ -395,8 +408,10 @@ bool dwarf_index_make_room(struct dwarf_index *d, enum symbolizer_demangle how)
 int dwarf_index_answer(struct dwarf_index *d, struct dwarf_query *queries, size_t nr,
 		       struct result *result)
 {
-	int r = all_rounds(d, queries, nr, result);
+	int r;
 
+	d->question++;
+	r = all_rounds(d, queries, nr, result);
 	if (r || d->find.complete || d->find_failed || !any_open(queries, nr))
 		return r;
 	r = dwarf_find_completely(&d->find, &d->file, d->mem);

@@ -58,7 +58,6 @@ struct registers {
 struct run {
 	const struct dwarf_program *p;
 	struct special specials[256];
-	struct reader r;
 
 	bool in_sequence;
 	uint64_t row_start, sequence_start; /* the row that was begun, of what place */
@@ -66,8 +65,8 @@ struct run {
 
 	struct dwarf_lines *lines; /* either these … */
 	const uint64_t *addresses; /* … or only the rows at these */
-	size_t nr_addresses, next_address;
-	struct dwarf_place *places;
+	size_t nr_addresses, next_address, nr_found;
+	struct dwarf_scanned *scanned;
 	int error;
 };
 
@@ -108,6 +107,16 @@ static int add_row(struct run *run)
 	return 0;
 }
 
+/* Of two sequences that cover an address the one that begins later counts, as in a table; else the first. */
+static void set_scanned(struct run *run, struct dwarf_scanned *s, uint64_t end)
+{
+	run->nr_found += !s->sequence;
+	if (run->sequence_start > s->sequence)
+		*s = (struct dwarf_scanned) { .place = run->place,
+					      .stretch = { .start = run->row_start, .end = end },
+					      .sequence = run->sequence_start };
+}
+
 /* [row_start, end) is of one place. */
 static void end_row(struct run *run, uint64_t end)
 {
@@ -119,7 +128,7 @@ static void end_row(struct run *run, uint64_t end)
 		return;
 	}
 	while (run->next_address < run->nr_addresses && run->addresses[run->next_address] < end)
-		run->places[run->next_address++] = run->place;
+		set_scanned(run, &run->scanned[run->next_address++], end);
 }
 
 static void begin_sequence(struct run *run, uint64_t address)
@@ -129,7 +138,10 @@ static void begin_sequence(struct run *run, uint64_t address)
 	run->in_sequence = true;
 	run->sequence_start = run->row_start = address;
 	if (!lines) {
-		run->next_address = first_not_below(run->addresses, run->nr_addresses, address);
+		/* As below: what begins at 0 was discarded. */
+		run->next_address =
+			address ? first_not_below(run->addresses, run->nr_addresses, address)
+				: run->nr_addresses;
 		return;
 	}
 	if (!run->error)
@@ -187,10 +199,10 @@ static inline void advance(const struct dwarf_program *p, struct registers *g, u
 	g->op_index = (uint32_t)(operations % p->max_operations);
 }
 
-static struct registers extended(struct run *run, struct registers g)
+static struct registers extended(struct run *run, struct reader *code, struct registers g)
 {
-	uint64_t length = reader_uleb(&run->r);
-	struct reader r = reader_part(&run->r, length);
+	uint64_t length = reader_uleb(code);
+	struct reader r = reader_part(code, length);
 
 	switch (reader_u8(&r)) {
 	case DW_LNE_end_sequence:
@@ -213,7 +225,10 @@ static uint32_t at_most_32(uint64_t value)
 	return value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
 }
 
-static inline struct registers standard(struct run *run, struct registers g, uint8_t opcode)
+static inline __attribute__((always_inline)) struct registers standard(struct run *run,
+								       struct reader *r,
+								       struct registers g,
+								       uint8_t opcode)
 {
 	const struct dwarf_program *p = run->p;
 
@@ -222,16 +237,16 @@ static inline struct registers standard(struct run *run, struct registers g, uin
 		emit(run, &g);
 		break;
 	case DW_LNS_advance_pc:
-		advance(p, &g, reader_uleb(&run->r));
+		advance(p, &g, reader_uleb(r));
 		break;
 	case DW_LNS_advance_line:
-		g.line += (uint32_t)reader_sleb(&run->r);
+		g.line += (uint32_t)reader_sleb(r);
 		break;
 	case DW_LNS_set_file:
-		g.file = at_most_32(reader_uleb(&run->r));
+		g.file = at_most_32(reader_uleb(r));
 		break;
 	case DW_LNS_set_column:
-		g.column = at_most_32(reader_uleb(&run->r));
+		g.column = at_most_32(reader_uleb(r));
 		break;
 	case DW_LNS_negate_stmt: /* every row counts */
 	case DW_LNS_set_basic_block:
@@ -240,12 +255,12 @@ static inline struct registers standard(struct run *run, struct registers g, uin
 		advance(p, &g, run->specials[255].advance);
 		break;
 	case DW_LNS_fixed_advance_pc:
-		g.address += reader_u16(&run->r);
+		g.address += reader_u16(r);
 		g.op_index = 0;
 		break;
 	default: /* and what is yet to be invented */
 		for (uint32_t i = 0; i < p->opcode_lengths[opcode - 1]; i++)
-			reader_skip_leb(&run->r);
+			reader_skip_leb(r);
 	}
 	return g;
 }
@@ -267,30 +282,39 @@ static void set_specials(struct run *run)
 
 #define TOUCH_STEP (64u << 10)
 
+/* Is all known that was asked for? */
+static bool is_done(const struct run *run)
+{
+	return run->error || (run->scanned && run->nr_found == run->nr_addresses);
+}
+
 static void run_program(struct run *run)
 {
 	const struct dwarf_program *p = run->p;
 	const uint8_t *touched = p->code.at;
 	struct registers g = REGISTERS_NULL;
+	struct reader r = p->code; /* nobody else's, so that it may live in registers */
 
-	run->r = p->code;
 	set_specials(run);
-	while (reader_left(&run->r) && !run->error) {
+	while (reader_left(&r) && !is_done(run)) {
 		uint8_t opcode;
 
-		if (__builtin_expect(run->r.at >= touched, 0)) {
-			image_touch(p->unit->line_file->image, run->r.at, TOUCH_STEP);
-			touched = run->r.at + TOUCH_STEP;
+		if (__builtin_expect(r.at >= touched, 0)) {
+			image_touch(p->unit->line_file->image, r.at, TOUCH_STEP);
+			touched = r.at + TOUCH_STEP;
 		}
-		opcode = reader_u8(&run->r);
+		opcode = reader_u8(&r);
 		if (opcode >= p->opcode_base) {
 			advance(p, &g, run->specials[opcode].advance);
 			g.line += (uint32_t)(int32_t)run->specials[opcode].line;
 			emit(run, &g);
 		} else if (!opcode) {
-			g = extended(run, g);
+			struct reader at = r;
+
+			g = extended(run, &at, g);
+			r = at;
 		} else {
-			g = standard(run, g, opcode);
+			g = standard(run, &r, g, opcode);
 		}
 	}
 	if (run->in_sequence) /* it broke off */
@@ -301,7 +325,10 @@ static int compare(const void *a, const void *b)
 {
 	const struct dwarf_sequence *x = a, *y = b;
 
-	return x->start < y->start ? -1 : x->start > y->start;
+	if (x->start != y->start)
+		return x->start < y->start ? -1 : 1;
+	return x->first > y->first ? -1
+				   : 1; /* of equals the first stands last, where searches begin */
 }
 
 int dwarf_lines_init(struct dwarf_lines *lines, const struct dwarf_program *program,
@@ -377,10 +404,10 @@ bool dwarf_lines_find(const struct dwarf_lines *lines, uint64_t address, struct 
 }
 
 void dwarf_lines_scan(const struct dwarf_program *program, const uint64_t *addresses, size_t nr,
-		      struct dwarf_place *places)
+		      struct dwarf_scanned *ret)
 {
 	struct run run = {
-		.p = program, .addresses = addresses, .nr_addresses = nr, .places = places
+		.p = program, .addresses = addresses, .nr_addresses = nr, .scanned = ret
 	};
 
 	run_program(&run);

@@ -1,9 +1,9 @@
 /*
  * The line table of a unit: DWARF 5, 6.2; versions 2 to 5 of it.
  *
- * The program is run once and its rows kept, 12 bytes for each stretch of code of one line, those that say nothing new
- * left out. Where that does not fit under the ceiling the program can be run for some addresses only, which needs no
- * memory. Library-private.
+ * The program can be run for some addresses only, which is how the first question is answered and, where memory is
+ * short, every one; or once for all, its rows kept: 12 bytes for each stretch of code of one line, those that say nothing
+ * new left out. Library-private.
  */
 #ifndef FLEETPROF_SYMBOLIZER_DWARF_LINES_H
 #define FLEETPROF_SYMBOLIZER_DWARF_LINES_H
@@ -61,9 +61,16 @@ void dwarf_lines_deinit(struct dwarf_lines *lines);
 bool dwarf_lines_find(const struct dwarf_lines *lines, uint64_t address, struct stretch *stretch,
 		      struct dwarf_place *ret);
 
-/* Runs the program for nr ascending addresses; places that are not found stay as they are. */
+/* The row at an address. */
+struct dwarf_scanned {
+	struct dwarf_place place;
+	struct stretch stretch;
+	uint64_t sequence; /* where its sequence begins; 0: no row covers the address */
+};
+
+/* Runs the program for nr ascending addresses, until all are found. ret is all zeros before. */
 void dwarf_lines_scan(const struct dwarf_program *program, const uint64_t *addresses, size_t nr,
-		      struct dwarf_place *places);
+		      struct dwarf_scanned *ret);
 
 struct dwarf_path {
 	const char *name;

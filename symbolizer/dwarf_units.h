@@ -18,6 +18,7 @@ struct dwarf_entry {
 	struct dwarf_program program;
 	struct dwarf_paths paths;
 	enum dwarf_have have_functions, have_lines, have_program, have_paths;
+	uint64_t question; /* the first that it was for */
 	bool everything; /* functions within functions were looked for as well */
 	struct dwarf_entry
 		*split; /* the other half of a skeleton, pinned by it; NULL: not there (yet) */
