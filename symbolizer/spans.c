@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <string.h>
 
 #define SPANS_MAX (16u << 20)
 #define OPEN_MAX 256 /* nested at one address; the readers go no deeper either */
@@ -18,36 +19,72 @@ int spans_add(struct spans *s, uint64_t start, uint64_t end, uint32_t what, uint
 	return r;
 }
 
-static int compare(const void *a, const void *b)
+/* Whether x stands behind y: by start, then the outer one first, the longer one first. */
+static inline bool is_behind(const struct span *x, const struct span *y)
 {
-	const struct span *x = a, *y = b;
-
 	if (x->start != y->start)
-		return x->start < y->start ? -1 : 1;
+		return x->start > y->start;
 	if (x->depth != y->depth)
-		return x->depth < y->depth ? -1 : 1;
-	return x->end > y->end ? -1 : x->end < y->end;
+		return x->depth > y->depth;
+	return x->end < y->end;
 }
 
-/* Compilers write most of them in order. */
-static void sort(struct spans *s, bool *ret_flat)
-{
-	bool sorted = true;
+#define BLOCK 8 /* spans that are put in order one by one */
 
-	*ret_flat = true;
-	for (size_t i = 1; i < s->nr; i++) {
-		sorted &= s->spans[i - 1].start <= s->spans[i].start;
-		*ret_flat &= s->spans[i - 1].end <= s->spans[i].start;
+static void sort_block(struct span *spans, size_t nr)
+{
+	for (size_t i = 1; i < nr; i++) {
+		struct span span = spans[i];
+		size_t j = i;
+
+		for (; j > 0 && is_behind(&spans[j - 1], &span); j--)
+			spans[j] = spans[j - 1];
+		spans[j] = span;
 	}
-	if (!sorted)
-		qsort(s->spans, s->nr, sizeof(*s->spans), compare);
-	for (size_t i = 1; !*ret_flat && sorted && i < s->nr; i++) {
-		if (s->spans[i - 1].start == s->spans[i].start &&
-		    compare(&s->spans[i - 1], &s->spans[i]) > 0) {
-			qsort(s->spans, s->nr, sizeof(*s->spans), compare);
-			break;
+}
+
+/* Two halves that are in order; the left one is moved aside, into room. */
+static void merge(struct span *spans, size_t left, size_t nr, struct span *room)
+{
+	size_t i = 0, j = left, to = 0;
+
+	memcpy(room, spans, left * sizeof(*room));
+	while (i < left && j < nr)
+		spans[to++] = is_behind(&room[i], &spans[j]) ? spans[j++] : room[i++];
+	if (i < left)
+		memcpy(&spans[to], &room[i], (left - i) * sizeof(*room));
+}
+
+/* By merging, as compilers write most of them in order: what is, is left alone. 0 or -ENOMEM. */
+static int sort(struct spans *s)
+{
+	size_t bytes = s->nr * sizeof(*s->spans);
+	struct span *room = mem_alloc(s->mem, bytes);
+
+	if (!room)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->nr; i += BLOCK)
+		sort_block(&s->spans[i], MIN(s->nr - i, (size_t)BLOCK));
+	for (size_t width = BLOCK; width < s->nr; width *= 2) {
+		for (size_t i = 0; i + width < s->nr; i += 2 * width) {
+			struct span *spans = &s->spans[i];
+
+			if (is_behind(&spans[width - 1], &spans[width]))
+				merge(spans, width, MIN(s->nr - i, 2 * width), room);
 		}
 	}
+	mem_free(s->mem, room, bytes);
+	return 0;
+}
+
+/* In order, and without overlap. */
+static bool is_flat(const struct spans *s)
+{
+	for (size_t i = 1; i < s->nr; i++) {
+		if (s->spans[i - 1].end > s->spans[i].start)
+			return false;
+	}
+	return true;
 }
 
 static int emit(struct spans *flat, uint64_t start, uint64_t end, uint32_t what)
@@ -94,12 +131,13 @@ static int sweep(const struct spans *s, struct spans *flat)
 int spans_flatten(struct spans *s)
 {
 	struct spans flat = { .mem = s->mem };
-	bool is_flat;
 	int r;
 
-	sort(s, &is_flat);
-	if (is_flat)
+	if (is_flat(s))
 		return 0;
+	r = sort(s);
+	if (r || is_flat(s))
+		return r;
 	r = sweep(s, &flat);
 	if (r == -ENOSPC)
 		r = -ENOMEM;
