@@ -20,6 +20,7 @@ bool openwire_check_request(const struct openwire_request *request, size_t n)
 	case OPENWIRE_ELF_BELOW:
 		return request->path[0] == '/';
 	case OPENWIRE_PERF_MAP:
+	case OPENWIRE_JITDUMP:
 		return true;
 	case OPENWIRE_PROC:
 		for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {

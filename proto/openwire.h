@@ -20,6 +20,8 @@ enum openwire_type {
 		4, /* /tmp/perf-PID.map inside the root of TGID, PID being its own view of itself */
 	OPENWIRE_ELF_IN_ROOT = 5, /* as IN_ROOT, of a file that begins as ELF files do */
 	OPENWIRE_ELF_BELOW = 6, /* the same below a root whose descriptor comes along; TGID is 0 */
+	OPENWIRE_JITDUMP =
+		7, /* jit-PID.dump, wherever it is: TGID shows it by mapping it executable */
 };
 #define OPENWIRE_PROC_NAMES                                                                        \
 	{                                                                                          \

@@ -21,7 +21,7 @@ enum symwire_type {
 		3, /* payload: kernel addresses; the file is /proc/kallsyms → struct symwire_frames */
 	SYMWIRE_CONTAINERS = 4, /* the file is a runtime's metadata → struct symwire_containers */
 	SYMWIRE_JIT =
-		5, /* payload: user addresses; the file is a perf map or a jitdump → struct symwire_frames */
+		5, /* payload: user addresses; the file, and the debug file, are a perf map or a jitdump → struct symwire_frames */
 	SYMWIRE_UNWIND = 6, /* → an unwind table's image, see proto/unwind_image.h */
 	SYMWIRE_DIGEST = 7, /* → the SHA-256 of the file's content, 32 bytes */
 	SYMWIRE_TYPE_END

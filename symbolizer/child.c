@@ -171,7 +171,7 @@ static int answer_jit(struct child *c, const uint64_t *addresses, size_t nr, str
 {
 	_cleanup_(symbolizer_result_deinitp) struct symbolizer_result result =
 		SYMBOLIZER_RESULT_NULL;
-	int r = symbolizer_jit_frames(c->file_fd, addresses, nr, &result);
+	int r = symbolizer_jit_frames(c->file_fd, c->debug_fd, addresses, nr, &result);
 
 	return r ? r : codec_encode_frames(&result, out);
 }

@@ -98,8 +98,9 @@ int symclient_kernel(struct symclient *client, int kallsyms_fd, int vmlinux_fd,
 		     const uint64_t *addresses, size_t nr, symclient_frames_fn fn, void *userdata);
 
 /*
- * addresses: of generated code, ascending. file: a perf map or a jitdump, which may grow meanwhile; key: not a file
- * id, but one that stays that file's (SYMCLIENT_JIT_KEY of a number of the caller's).
+ * addresses: of generated code, ascending. file: a perf map or a jitdump, which may grow meanwhile, and as its debug
+ * file another one, for what the first does not know. key: not a file id, but one that stays that of the two files
+ * (SYMCLIENT_JIT_KEY of a number of the caller's).
  */
 #define SYMCLIENT_JIT_KEY(n) ((1ULL << 62) | (n))
 int symclient_jit(struct symclient *client, const struct symclient_file *file,

@@ -25,15 +25,16 @@ static size_t first_not_below(const struct jit_names *n, uint64_t address)
 	return lo;
 }
 
-size_t jit_names_offer(struct jit_names *n, uint64_t start, uint64_t size,
-		       const struct jit_hit *hit)
+size_t jit_names_offer(struct jit_names *n, const struct jit_hit *hit)
 {
-	size_t first = first_not_below(n, start), i = first;
+	size_t first, i;
 
-	for (; i < n->nr && n->addresses[i] - start < size; i++) {
+	/* Most code of a large file is not wanted. */
+	if (!n->nr || hit->start > n->addresses[n->nr - 1])
+		return 0;
+	first = i = first_not_below(n, hit->start);
+	for (; i < n->nr && n->addresses[i] - hit->start < hit->size; i++)
 		n->hits[i] = *hit;
-		n->hits[i].start = start;
-	}
 	return i - first;
 }
 
@@ -48,12 +49,11 @@ static int add_frame(const struct jit_hit *hit, uint64_t address, struct result 
 	memcpy(text, raw, len + 1);
 	perfmap_split_name(text, &frame);
 	if (hit->lines)
-		jitdump_line(hit, address, &frame.file, &frame.line);
+		jitdump_line(hit, address, &frame);
 	return result_add_frame(result, &frame);
 }
 
-static int build(const struct jit_names *names, enum symbolizer_source source,
-		 struct symbolizer_result *ret)
+static int build(const struct jit_names *names, struct symbolizer_result *ret)
 {
 	_cleanup_(result_freep) struct result *result = NULL;
 	int r = result_new(&result, names->nr);
@@ -63,7 +63,7 @@ static int build(const struct jit_names *names, enum symbolizer_source source,
 					       .vaddr = names->addresses[i] };
 
 		if (names->hits[i].name_len) {
-			a.source = source;
+			a.source = names->hits[i].source;
 			r = add_frame(&names->hits[i], names->addresses[i], result);
 		}
 		result_set_answer(result, i, &a);
@@ -74,39 +74,79 @@ static int build(const struct jit_names *names, enum symbolizer_source source,
 	return 0;
 }
 
-static int read_names(struct jit_names *names, const void *data, size_t size,
-		      struct symbolizer_result *ret)
-{
-	if (jitdump_is(data, size)) {
-		jitdump_read(names, data, size);
-		return build(names, SYMBOLIZER_JITDUMP, ret);
-	}
-	perfmap_read(names, data, size);
-	return build(names, SYMBOLIZER_PERF_MAP, ret);
-}
+/* A file's bytes. One that is truncated while it is mapped gives SIGBUS, which the supervisor knows how to read. */
+struct bytes {
+	void *data; /* NULL: none */
+	size_t size;
+};
+#define BYTES_NULL ((struct bytes) { .data = NULL })
 
-int symbolizer_jit_frames(int fd, const uint64_t *addresses, size_t nr,
-			  struct symbolizer_result *ret)
+static void bytes_deinit(struct bytes *b)
 {
-	_cleanup_(freep) struct jit_hit *hits = calloc(nr + 1, sizeof(*hits));
-	struct jit_names names = { .addresses = addresses, .nr = nr, .hits = hits };
+	if (b->data)
+		munmap(b->data, b->size);
+}
+DEFINE_CLEANUP_EMBEDDED(struct bytes, bytes_deinit)
+
+static int map_file(int fd, struct bytes *ret)
+{
 	struct stat st;
 	void *data;
-	int r;
 
-	if (!hits)
-		return -ENOMEM;
 	if (fstat(fd, &st) < 0)
 		return err_last();
 	if (!S_ISREG(st.st_mode) || st.st_size > FILE_BYTES_MAX)
 		return -EFBIG;
 	if (!st.st_size)
-		return build(&names, SYMBOLIZER_PERF_MAP, ret);
-	/* A file that is truncated while it is mapped gives SIGBUS, which the supervisor knows how to read. */
+		return 0;
 	data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (data == MAP_FAILED)
 		return err_last();
-	r = read_names(&names, data, (size_t)st.st_size, ret);
-	munmap(data, (size_t)st.st_size);
+	*ret = (struct bytes) { .data = data, .size = (size_t)st.st_size };
+	return 0;
+}
+
+static int read_names(struct jit_names *names, int fd, struct bytes *ret)
+{
+	int r = map_file(fd, ret);
+
+	if (r || !ret->data)
+		return r;
+	if (jitdump_is(ret->data, ret->size))
+		jitdump_read(names, ret->data, ret->size);
+	else
+		perfmap_read(names, ret->data, ret->size);
+	return 0;
+}
+
+static int read_second(struct jit_names *names, int fd, struct bytes *ret)
+{
+	_cleanup_(freep) struct jit_hit *hits = calloc(names->nr + 1, sizeof(*hits));
+	struct jit_names second = { .addresses = names->addresses, .nr = names->nr, .hits = hits };
+	int r;
+
+	if (!hits)
+		return -ENOMEM;
+	r = read_names(&second, fd, ret);
+	for (size_t i = 0; i < names->nr && !r; i++) {
+		if (!names->hits[i].name_len)
+			names->hits[i] = hits[i];
+	}
 	return r;
+}
+
+int symbolizer_jit_frames(int fd, int second_fd, const uint64_t *addresses, size_t nr,
+			  struct symbolizer_result *ret)
+{
+	_cleanup_(freep) struct jit_hit *hits = calloc(nr + 1, sizeof(*hits));
+	_cleanup_(bytes_deinitp) struct bytes first = BYTES_NULL, second = BYTES_NULL;
+	struct jit_names names = { .addresses = addresses, .nr = nr, .hits = hits };
+	int r;
+
+	if (!hits)
+		return -ENOMEM;
+	r = read_names(&names, fd, &first);
+	if (!r && second_fd >= 0)
+		r = read_second(&names, second_fd, &second);
+	return r ? r : build(&names, ret);
 }

@@ -9,14 +9,20 @@
 #define MAGIC 0x4a695444u /* "JiTD", in the writer's byte order */
 #define HEADER_BYTES 40
 #define RECORD_BYTES 16
+#define ENTRY_BYTES 16 /* of debug information, without the name */
+#define ELF_HEADER_BYTES 0x40
+#define PADDING_MAX 8 /* writers round their records up */
+#define SAME_FILE "\xff" /* as that of the entry before */
 
 enum jitdump_record { CODE_LOAD = 0, CODE_MOVE = 1, CODE_DEBUG_INFO = 2 };
 
 struct dump {
 	struct jit_names *names;
 	struct reader all; /* behind the header */
+	uint32_t pid;
+	size_t nr_moved; /* hits that have no name yet */
 	/* The last debug information, which stands before the code that it is of. */
-	uint64_t lines_of;
+	uint64_t lines_of, nr_lines;
 	struct reader lines;
 };
 
@@ -27,14 +33,18 @@ bool jitdump_is(const void *data, size_t size)
 	return size >= HEADER_BYTES && reader_u32(&r) == MAGIC;
 }
 
-static struct reader skip_header(const void *data, size_t size)
+static struct dump read_header(const void *data, size_t size)
 {
 	struct reader r = reader_of(data, size);
+	struct dump d = { .names = NULL };
 	uint32_t header;
 
-	reader_skip(&r, 8);
+	reader_skip(&r, 8); /* magic, version */
 	header = reader_u32(&r);
-	return reader_from(data, size, header < HEADER_BYTES ? HEADER_BYTES : header);
+	reader_skip(&r, 8); /* machine, padding */
+	d.pid = reader_u32(&r);
+	d.all = reader_from(data, size, header < HEADER_BYTES ? HEADER_BYTES : header);
+	return d;
 }
 
 /* The next record's type and contents; false at the end, or where the file is still being written. */
@@ -51,84 +61,76 @@ static bool next_record(struct reader *r, uint32_t *ret_type, struct reader *ret
 	return !ret->failed;
 }
 
-static const char *string(struct reader *r, size_t *ret_len)
+static bool parse_load(const struct dump *d, struct reader r, struct jit_hit *ret)
 {
-	const char *s = (const char *)r->at;
-	const char *end = reader_left(r) ? memchr(s, '\0', reader_left(r)) : NULL;
+	uint32_t pid = reader_u32(&r);
 
-	if (!end) {
-		reader_fail(r);
-		return NULL;
-	}
-	*ret_len = (size_t)(end - s);
-	reader_skip(r, *ret_len + 1);
-	return s;
-}
-
-struct load {
-	uint64_t address, size, index;
-	struct jit_hit hit;
-};
-
-static bool parse_load(struct reader r, struct load *ret)
-{
-	*ret = (struct load) { .index = 0 };
-	reader_skip(&r, 16); /* pid, tid, and the address that the code was made at */
-	ret->address = reader_u64(&r);
+	*ret = (struct jit_hit) { .source = SYMBOLIZER_JITDUMP };
+	reader_skip(&r, 12); /* tid, and the address that the code was made at */
+	ret->start = reader_u64(&r);
 	ret->size = reader_u64(&r);
-	ret->index = reader_u64(&r);
-	ret->hit.name = string(&r, &ret->hit.name_len);
-	return !r.failed && ret->hit.name_len;
-}
-
-/* A move names its code by number only: its load is looked for from the beginning, which is rare. */
-static bool find_load(const struct dump *d, uint64_t index, struct load *ret)
-{
-	struct reader all = d->all, record;
-	uint32_t type;
-
-	while (next_record(&all, &type, &record)) {
-		if (type == CODE_LOAD && parse_load(record, ret) && ret->index == index)
-			return true;
-	}
-	return false;
-}
-
-static void on_move(struct dump *d, struct reader r)
-{
-	uint64_t address, size, index;
-	struct load load;
-	struct jit_hit none = { .name = NULL };
-
-	reader_skip(&r, 24); /* pid, tid, vma, the old address */
-	address = reader_u64(&r);
-	size = reader_u64(&r);
-	index = reader_u64(&r);
-	if (!r.failed && jit_names_offer(d->names, address, size, &none) &&
-	    find_load(d, index, &load))
-		jit_names_offer(d->names, address, size, &load.hit);
+	ret->code = reader_u64(&r);
+	ret->name = reader_cstr(&r);
+	ret->name_len = ret->name ? strlen(ret->name) : 0;
+	return ret->name_len && pid == d->pid;
 }
 
 static void on_load(struct dump *d, struct reader r)
 {
-	struct load load;
+	struct jit_hit hit;
 
-	if (!parse_load(r, &load))
+	if (!parse_load(d, r, &hit))
 		return;
-	if (d->lines.at && d->lines_of == load.address) {
-		load.hit.lines = d->lines.at;
-		load.hit.lines_size = reader_left(&d->lines);
+	if (d->lines.at && d->lines_of == hit.start) {
+		hit.lines = d->lines.at;
+		hit.lines_size = reader_left(&d->lines);
+		hit.nr_lines = d->nr_lines;
 	}
 	d->lines = (struct reader) { .at = NULL };
-	jit_names_offer(d->names, load.address, load.size, &load.hit);
+	jit_names_offer(d->names, &hit);
+}
+
+static void on_move(struct dump *d, struct reader r)
+{
+	struct jit_hit hit = { .source = SYMBOLIZER_JITDUMP, .moved = true };
+	uint32_t pid = reader_u32(&r);
+
+	reader_skip(&r, 20); /* tid, vma, the old address */
+	hit.start = reader_u64(&r);
+	hit.size = reader_u64(&r);
+	hit.code = reader_u64(&r);
+	if (!r.failed && pid == d->pid)
+		d->nr_moved += jit_names_offer(d->names, &hit);
+}
+
+/* A move names its code by number only: one more pass finds the names of all that were moved, for that is rare. */
+static void name_moved(const struct dump *d)
+{
+	struct reader all = d->all, record;
+	struct jit_hit load;
+	uint32_t type;
+
+	while (next_record(&all, &type, &record)) {
+		if (type != CODE_LOAD || !parse_load(d, record, &load))
+			continue;
+		for (size_t i = 0; i < d->names->nr; i++) {
+			struct jit_hit *hit = &d->names->hits[i];
+
+			if (hit->moved && hit->code == load.code) {
+				hit->name = load.name;
+				hit->name_len = load.name_len;
+			}
+		}
+	}
 }
 
 void jitdump_read(struct jit_names *names, const void *data, size_t size)
 {
-	struct dump d = { .names = names, .all = skip_header(data, size) };
+	struct dump d = read_header(data, size);
 	struct reader all = d.all, record;
 	uint32_t type;
 
+	d.names = names;
 	while (next_record(&all, &type, &record)) {
 		switch (type) {
 		case CODE_LOAD:
@@ -139,34 +141,88 @@ void jitdump_read(struct jit_names *names, const void *data, size_t size)
 			break;
 		case CODE_DEBUG_INFO:
 			d.lines_of = reader_u64(&record);
-			reader_skip(&record, 8); /* how many lines: they end with the record */
+			d.nr_lines = reader_u64(&record);
 			d.lines = record;
 			break;
 		}
 	}
+	if (d.nr_moved)
+		name_moved(&d);
 }
 
-void jitdump_line(const struct jit_hit *hit, uint64_t address, const char **ret_file,
-		  uint32_t *ret_line)
+struct entry {
+	uint64_t address;
+	uint32_t line;
+	const char *file;
+};
+
+/* size: of every entry, for those whose names cannot be read; 0: an entry ends with its name. */
+static bool next_entry(struct reader *r, size_t size, struct entry *ret)
+{
+	ret->address = reader_u64(r);
+	ret->line = reader_u32(r);
+	reader_skip(r, 4); /* discriminator */
+	ret->file = NULL;
+	if (size)
+		reader_skip(r, size - ENTRY_BYTES);
+	else
+		ret->file = reader_cstr(r);
+	return !r->failed;
+}
+
+/* Do the entries fill their record, up to the padding behind it? Those of a guessed size must lie in their code, too. */
+static bool entries_fit(const struct jit_hit *hit, size_t size)
+{
+	struct reader r = reader_of(hit->lines, hit->lines_size);
+	struct entry e;
+
+	for (size_t i = 0; i < hit->nr_lines; i++) {
+		if (!next_entry(&r, size, &e) ||
+		    (size && e.address - hit->start > hit->size + ELF_HEADER_BYTES))
+			return false;
+	}
+	return reader_left(&r) < PADDING_MAX;
+}
+
+/*
+ * V8 up to 11 at least writes names of scripts from memory that it has freed, zeros in it: their entries are found by
+ * their equal sizes, and are of the file that the code's own name names, if that name has the length.
+ */
+static size_t size_of_entries(const struct jit_hit *hit, const char *file)
+{
+	size_t size = ENTRY_BYTES + strlen(file) + 1;
+
+	return hit->nr_lines <= hit->lines_size / size &&
+			       hit->lines_size - hit->nr_lines * size < PADDING_MAX
+		       ? size
+		       : 0;
+}
+
+void jitdump_line(const struct jit_hit *hit, uint64_t address, struct symbolizer_frame *ret)
 {
 	struct reader r = reader_of(hit->lines, hit->lines_size);
 	const char *file = NULL;
-	size_t len;
+	uint64_t best = 0, shift = 0;
+	size_t size = 0;
+	struct entry e;
 
-	while (reader_left(&r)) {
-		uint64_t at = reader_u64(&r);
-		uint32_t line = reader_u32(&r);
-		const char *name;
-
-		reader_skip(&r, 4); /* discriminator */
-		name = string(&r, &len);
-		if (r.failed || at > address)
+	if (!entries_fit(hit, 0)) {
+		size = size_of_entries(hit, ret->file);
+		if (!size || !entries_fit(hit, size))
 			return;
-		if (!(len == 1 && (unsigned char)name[0] == 0xff)) /* the same file as before */
-			file = name;
-		if (file) {
-			*ret_file = file;
-			*ret_line = line;
-		}
+		file = ret->file;
+	}
+	for (size_t i = 0; i < hit->nr_lines && next_entry(&r, size, &e); i++) {
+		/* perf once put code behind an ELF header without moving its lines; V8 still makes up for it. */
+		if (!i && e.address == hit->start + ELF_HEADER_BYTES)
+			shift = ELF_HEADER_BYTES;
+		if (e.file && strcmp(e.file, SAME_FILE))
+			file = e.file;
+		if (!file || e.address - shift > address || e.address - shift < best)
+			continue;
+		best = e.address - shift;
+		ret->file = file;
+		ret->line = e.line;
+		ret->column = 0;
 	}
 }

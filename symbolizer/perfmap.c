@@ -30,27 +30,40 @@ static bool parse_hex(const char **at, const char *end, uint64_t *ret)
 	return digits > 0;
 }
 
-static bool parse_line(const char *line, const char *end, uint64_t *ret_start, uint64_t *ret_size,
-		       struct jit_hit *ret)
+/* Over the blanks between two fields; false without one. */
+static bool skip_blanks(const char **at, const char *end)
 {
-	if (!parse_hex(&line, end, ret_start) || line == end || *line++ != ' ' ||
-	    !parse_hex(&line, end, ret_size) || line == end || *line++ != ' ')
+	const char *p = *at;
+
+	while (p < end && (*p == ' ' || *p == '\t'))
+		p++;
+	if (p == *at)
+		return false;
+	*at = p;
+	return true;
+}
+
+static bool parse_line(const char *line, const char *end, struct jit_hit *ret)
+{
+	*ret = (struct jit_hit) { .source = SYMBOLIZER_PERF_MAP };
+	if (!parse_hex(&line, end, &ret->start) || !skip_blanks(&line, end) ||
+	    !parse_hex(&line, end, &ret->size) || !skip_blanks(&line, end))
 		return false;
 	if (end > line && end[-1] == '\r')
 		end--;
-	*ret = (struct jit_hit) { .name = line, .name_len = (size_t)(end - line) };
+	ret->name = line;
+	ret->name_len = (size_t)(end - line);
 	return line < end && !memchr(line, '\0', ret->name_len);
 }
 
 void perfmap_read(struct jit_names *names, const char *text, size_t size)
 {
 	const char *end = text + size, *line = text, *newline;
-	uint64_t start, length;
 	struct jit_hit hit;
 
 	while (line < end && (newline = memchr(line, '\n', (size_t)(end - line)))) {
-		if (parse_line(line, newline, &start, &length, &hit))
-			jit_names_offer(names, start, length, &hit);
+		if (parse_line(line, newline, &hit))
+			jit_names_offer(names, &hit);
 		line = newline + 1;
 	}
 }
@@ -111,5 +124,6 @@ void perfmap_split_name(char *text, struct symbolizer_frame *ret)
 	ret->name = *name ? name : "(anonymous)";
 	ret->file = place;
 	ret->line = line;
+	ret->start_line = line;
 	ret->column = column;
 }

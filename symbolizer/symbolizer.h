@@ -198,11 +198,12 @@ int symbolizer_kernel_frames(int kallsyms_fd, struct symbolizer_file *vmlinux,
 bool symbolizer_file_symbol(const struct symbolizer_file *file, const char *name, uint64_t *ret);
 
 /*
- * As above for addresses of code that a runtime generated, ascending, from the file that the runtime writes of it: a
- * perf map (linux/tools/perf/Documentation/jit-interface.txt) or a jitdump (jitdump-specification.txt). Code that was
- * replaced goes by its latest name. Nothing is kept: the file is read once, from its beginning.
+ * As above for addresses of code that a runtime generated, ascending, from a file that the runtime writes of it: a
+ * perf map (linux/tools/perf/Documentation/jit-interface.txt) or a jitdump (jitdump-specification.txt). What it does not
+ * know is looked for in second_fd, if that is not -1. Code that was replaced goes by its latest name. Nothing is kept:
+ * the files are read once, from their beginning.
  */
-int symbolizer_jit_frames(int fd, const uint64_t *addresses, size_t nr,
+int symbolizer_jit_frames(int fd, int second_fd, const uint64_t *addresses, size_t nr,
 			  struct symbolizer_result *ret);
 
 #endif

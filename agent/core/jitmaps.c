@@ -1,4 +1,4 @@
-/* Perf maps by process. */
+/* Perf maps and jitdumps by process. */
 #include "agent/core/jitmaps.h"
 #include "agent/base/hashmap.h"
 #include "agent/base/log.h"
@@ -14,12 +14,19 @@ struct process_key {
 	uint32_t tgid, pad;
 };
 
-struct jitmap {
-	struct jitmaps *maps; /* NULL: evicted while its answer was under way */
-	struct process_key key;
-	uint64_t number, seen_ns, next_ns, pause_ns; /* next_ns: not asked for before */
+enum { DUMP, PERF_MAP, NR_FILES }; /* the better one first: it knows lines */
+
+struct jitmap_file {
+	struct jitmap *map;
 	bool asking;
 	int fd;
+};
+
+struct jitmap {
+	struct jitmaps *maps; /* NULL: evicted while an answer was under way */
+	struct process_key key;
+	uint64_t number, seen_ns, next_ns, pause_ns; /* next_ns: not asked for before */
+	struct jitmap_file files[NR_FILES];
 };
 
 struct jitmaps {
@@ -45,11 +52,17 @@ int jitmaps_new(struct jitmaps **ret, struct openclient *opener)
 	return 0;
 }
 
-/* Forgets a map; one whose answer is under way is freed when that comes. */
+static bool is_asking(const struct jitmap *map)
+{
+	return map->files[DUMP].asking || map->files[PERF_MAP].asking;
+}
+
+/* Forgets a map; one whose answers are under way is freed when the last of them comes. */
 static void let_go(struct jitmap *map)
 {
-	map->fd = close_fd(map->fd);
-	if (map->asking)
+	for (size_t i = 0; i < NR_FILES; i++)
+		map->files[i].fd = close_fd(map->files[i].fd);
+	if (is_asking(map))
 		map->maps = NULL;
 	else
 		free(map);
@@ -71,21 +84,26 @@ struct jitmaps *jitmaps_free(struct jitmaps *j)
 
 static void on_open(int fd, void *userdata)
 {
-	struct jitmap *map = userdata;
+	struct jitmap_file *file = userdata;
+	struct jitmap *map = file->map;
 
-	map->asking = false;
+	file->asking = false;
 	if (!map->maps) {
 		close_fd(fd);
-		free(map);
+		if (!is_asking(map))
+			free(map);
 		return;
 	}
 	if (fd >= 0) {
-		map->fd = fd;
+		file->fd = fd;
+		map->number = ++map->maps->next_number;
 		return;
 	}
 	if (fd == -EPERM || fd == -EFBIG || fd == -ELOOP || fd == -EINVAL) {
 		map->maps->counts.refused++;
-		log_debug("the perf map of process %u is not used: %s", map->key.tgid, err_str(fd));
+		log_debug("the %s of process %u is not used: %s",
+			  file == &map->files[DUMP] ? "jitdump" : "perf map", map->key.tgid,
+			  err_str(fd));
 	}
 }
 
@@ -131,15 +149,33 @@ static struct jitmap *find_or_add(struct jitmaps *j, const struct process_key *k
 		return NULL;
 	*map = (struct jitmap) { .maps = j,
 				 .key = *key,
-				 .number = ++j->next_number,
 				 .pause_ns = JITMAPS_PAUSE_MIN_NS,
-				 .fd = -1 };
+				 .files = { { .map = map, .fd = -1 }, { .map = map, .fd = -1 } } };
 	if (hashmap_put(j->by_process, key, &value, NULL)) {
 		free(map);
 		return NULL;
 	}
 	*(struct jitmap **)value = map;
 	return map;
+}
+
+/* Asks for what is missing. An answer may come within the call. */
+static void ask(struct jitmaps *j, struct jitmap *map)
+{
+	struct jitmap_file *dump = &map->files[DUMP], *perf_map = &map->files[PERF_MAP];
+	uint64_t start = map->key.start_boot_ns;
+	uint32_t tgid = map->key.tgid;
+
+	if (dump->fd < 0) {
+		dump->asking = true;
+		if (openclient_jitdump(j->opener, tgid, start, on_open, dump) < 0)
+			dump->asking = false;
+	}
+	if (perf_map->fd < 0) {
+		perf_map->asking = true;
+		if (openclient_perf_map(j->opener, tgid, start, on_open, perf_map) < 0)
+			perf_map->asking = false;
+	}
 }
 
 void jitmaps_see(struct jitmaps *j, uint32_t tgid, uint64_t start_boot_ns, const uint64_t *words,
@@ -154,24 +190,30 @@ void jitmaps_see(struct jitmaps *j, uint32_t tgid, uint64_t start_boot_ns, const
 	if (!map)
 		return;
 	map->seen_ns = now_ns;
-	if (map->fd >= 0 || map->asking || now_ns < map->next_ns)
+	if (is_asking(map) || now_ns < map->next_ns)
 		return;
 	map->next_ns = now_ns + map->pause_ns;
 	map->pause_ns = MIN(2 * map->pause_ns, JITMAPS_PAUSE_MAX_NS);
-	map->asking = true; /* the answer may come within the call */
-	if (openclient_perf_map(j->opener, tgid, start_boot_ns, on_open, map) < 0)
-		map->asking = false;
+	ask(j, map);
 }
 
-int jitmaps_fd(const struct jitmaps *j, uint32_t tgid, uint64_t start_boot_ns, uint64_t *ret_number)
+bool jitmaps_files(const struct jitmaps *j, uint32_t tgid, uint64_t start_boot_ns,
+		   struct jitmaps_files *ret)
 {
 	struct process_key key = { .start_boot_ns = start_boot_ns, .tgid = tgid };
 	struct jitmap **found = hashmap_get(j->by_process, &key);
+	const struct jitmap_file *files = found ? (*found)->files : NULL;
 
-	if (!found)
-		return -1;
-	*ret_number = (*found)->number;
-	return (*found)->fd;
+	if (!files || (files[DUMP].fd < 0 && files[PERF_MAP].fd < 0))
+		return false;
+	*ret = (struct jitmaps_files) { .fd = files[DUMP].fd,
+					.second_fd = files[PERF_MAP].fd,
+					.number = (*found)->number };
+	if (ret->fd < 0) {
+		ret->fd = ret->second_fd;
+		ret->second_fd = -1;
+	}
+	return true;
 }
 
 void jitmaps_counts(const struct jitmaps *j, struct jitmaps_counts *ret)
@@ -182,6 +224,9 @@ void jitmaps_counts(const struct jitmaps *j, struct jitmaps_counts *ret)
 	*ret = j->counts;
 	ret->processes = hashmap_count(j->by_process);
 	ret->opened = 0;
-	while (hashmap_next(j->by_process, &it, NULL, &value))
-		ret->opened += (*(struct jitmap **)value)->fd >= 0;
+	while (hashmap_next(j->by_process, &it, NULL, &value)) {
+		const struct jitmap *map = *(struct jitmap **)value;
+
+		ret->opened += (map->files[DUMP].fd >= 0) + (map->files[PERF_MAP].fd >= 0);
+	}
 }

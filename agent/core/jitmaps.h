@@ -1,8 +1,8 @@
 /*
- * The names that runtimes write of the code they generate: process → its perf map.
+ * The names that runtimes write of the code they generate: process → its jitdump and its perf map.
  *
- * A process that is seen in anonymous executable memory has its map opened at once, through the opener, while it lives;
- * the file grows meanwhile, so the descriptor serves until the process is not seen any more. A map that is not there
+ * A process that is seen in anonymous executable memory has both opened at once, through the opener, while it lives;
+ * the files grow meanwhile, so the descriptors serve until the process is not seen any more. One that is not there
  * yet is looked for again after a pause, from JITMAPS_PAUSE_MIN_NS doubling to JITMAPS_PAUSE_MAX_NS.
  */
 #ifndef FLEETPROF_CORE_JITMAPS_H
@@ -16,7 +16,7 @@
 #define JITMAPS_PAUSE_MIN_NS 500000000ULL
 #define JITMAPS_PAUSE_MAX_NS 64000000000ULL
 #define JITMAPS_MAX                                                                                \
-	512 /* processes; each may hold a descriptor. Beyond, the longest unseen one goes */
+	512 /* processes; each may hold two descriptors. Beyond, the longest unseen one goes */
 
 struct jitmaps;
 
@@ -29,13 +29,20 @@ DEFINE_CLEANUP(struct jitmaps *, jitmaps_free)
 void jitmaps_see(struct jitmaps *j, uint32_t tgid, uint64_t start_boot_ns, const uint64_t *words,
 		 size_t nr, uint64_t now_ns);
 
-/* The process's map, -1 without one; owned by the table. *ret_number: never another map's within a run. */
-int jitmaps_fd(const struct jitmaps *j, uint32_t tgid, uint64_t start_boot_ns,
-	       uint64_t *ret_number);
+/*
+ * What a process has: the better file first, and the other one, for what that does not know, or -1. The descriptors are
+ * the table's. number: of this pair, never another's within a run. False without any.
+ */
+struct jitmaps_files {
+	int fd, second_fd;
+	uint64_t number;
+};
+bool jitmaps_files(const struct jitmaps *j, uint32_t tgid, uint64_t start_boot_ns,
+		   struct jitmaps_files *ret);
 
 struct jitmaps_counts {
-	size_t processes, opened; /* now */
-	uint64_t refused; /* maps that were not the process's own, or too large */
+	size_t processes, opened; /* now; opened: files */
+	uint64_t refused; /* files that were not the process's own, or too large */
 	uint64_t evicted; /* processes that made room for others */
 };
 void jitmaps_counts(const struct jitmaps *j, struct jitmaps_counts *ret);

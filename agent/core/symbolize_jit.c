@@ -142,19 +142,19 @@ static void on_frames(enum symclient_status status, const struct symbolizer_resu
 static int send(struct request *request)
 {
 	_cleanup_(freep) uint64_t *addresses = calloc(request->nr, sizeof(*addresses));
+	struct jitmaps_files files;
 	struct symclient_file file;
-	uint64_t number;
 	int r;
 
 	if (!addresses)
 		return -ENOMEM;
 	/* Asked anew each time: the table may have let the map go meanwhile. */
-	file = (struct symclient_file) { .fd = jitmaps_fd(request->s->maps, request->process.tgid,
-							  request->process.start_boot_ns,
-							  &number) };
-	if (file.fd < 0)
+	if (!jitmaps_files(request->s->maps, request->process.tgid, request->process.start_boot_ns,
+			   &files))
 		return -ENOENT;
-	file.key = SYMCLIENT_JIT_KEY(number);
+	file = (struct symclient_file) { .key = SYMCLIENT_JIT_KEY(files.number),
+					 .fd = files.fd,
+					 .debug_fd = MAX(files.second_fd, 0) };
 	for (size_t i = 0; i < request->nr; i++)
 		addresses[i] = request->s->keys[request->first + i].word & FRAME_PAYLOAD_MASK;
 	request->attempts++;
@@ -190,11 +190,11 @@ static int find_maps(const struct jitmaps *maps, const struct window *window, bo
 	size_t nr = 0;
 
 	for (size_t i = 0; i < window_processes(window); i++) {
+		struct jitmaps_files files;
 		struct window_process p;
-		uint64_t number;
 
 		window_process(window, i, &p);
-		has_map[i] = jitmaps_fd(maps, p.tgid, p.start_boot_ns, &number) >= 0;
+		has_map[i] = jitmaps_files(maps, p.tgid, p.start_boot_ns, &files);
 		nr += has_map[i];
 	}
 	return (int)nr;

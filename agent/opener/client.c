@@ -281,15 +281,27 @@ int openclient_proc(struct openclient *c, uint32_t tgid, const char *name, openc
 	return enqueue_path(c, &request, name, fn, userdata);
 }
 
-int openclient_perf_map(struct openclient *c, uint32_t tgid, uint64_t start_boot_ns,
-			openclient_fn fn, void *userdata)
+static int ask_of_process(struct openclient *c, uint16_t type, uint32_t tgid,
+			  uint64_t start_boot_ns, openclient_fn fn, void *userdata)
 {
-	struct openwire_request request = { .header.type = OPENWIRE_PERF_MAP,
+	struct openwire_request request = { .header.type = type,
 					    .tgid = tgid,
 					    .start_boot_ns = start_boot_ns };
 	const struct waiting how = { .below_fd = -1, .fn = fn, .userdata = userdata };
 
 	return enqueue(c, &request, &how);
+}
+
+int openclient_perf_map(struct openclient *c, uint32_t tgid, uint64_t start_boot_ns,
+			openclient_fn fn, void *userdata)
+{
+	return ask_of_process(c, OPENWIRE_PERF_MAP, tgid, start_boot_ns, fn, userdata);
+}
+
+int openclient_jitdump(struct openclient *c, uint32_t tgid, uint64_t start_boot_ns,
+		       openclient_fn fn, void *userdata)
+{
+	return ask_of_process(c, OPENWIRE_JITDUMP, tgid, start_boot_ns, fn, userdata);
 }
 
 size_t openclient_pending(const struct openclient *c)

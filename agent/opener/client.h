@@ -74,6 +74,15 @@ int openclient_proc(struct openclient *client, uint32_t tgid, const char *name, 
 int openclient_perf_map(struct openclient *client, uint32_t tgid, uint64_t start_boot_ns,
 			openclient_fn fn, void *userdata);
 
+/*
+ * The same in jitdump's format: a file called jit-PID.dump that the process has mapped executable, which is how runtimes
+ * announce it (linux/tools/perf/Documentation/jitdump-specification.txt), in whatever folder it is. Its header, as soon
+ * as there is one, must be of that PID. Checked as a perf map is, up to OPENCLIENT_JITDUMP_MAX: the code is in it.
+ */
+#define OPENCLIENT_JITDUMP_MAX (1u << 30)
+int openclient_jitdump(struct openclient *client, uint32_t tgid, uint64_t start_boot_ns,
+		       openclient_fn fn, void *userdata);
+
 size_t openclient_pending(const struct openclient *client);
 
 #endif

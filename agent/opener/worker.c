@@ -3,6 +3,7 @@
 #include "agent/base/clock.h"
 #include "agent/base/err.h"
 #include "agent/base/sys.h"
+#include "agent/opener/jit_files.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -15,7 +16,6 @@
 
 /* First only the path: opening a device may already do something (a watchdog starts). */
 #define PATH_FLAGS (O_PATH | O_CLOEXEC)
-#define OPENER_PERF_MAP_MAX (256 << 20) /* OPENCLIENT_PERF_MAP_MAX */
 #define THREADS_MAX 64 /* of a process whose leader has ended: any that lives will do */
 #define OPEN_FLAGS (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
 
@@ -135,70 +135,11 @@ static int open_below(int root, const char *wanted, uint64_t resolve)
 	return fd < 0 ? err_last() : fd;
 }
 
-static int open_in_root(int proc_fd, uint32_t tgid, const char *wanted, uint64_t resolve)
+int opener_open_in_root(int proc_fd, uint32_t tgid, const char *wanted, uint64_t resolve)
 {
 	_cleanup_(closep) int root = open_root(proc_fd, tgid);
 
 	return root < 0 ? root : open_below(root, wanted, resolve);
-}
-
-struct self_view {
-	unsigned int uids[4]; /* real, effective, saved, file system */
-	unsigned int pid; /* in the innermost PID namespace */
-};
-
-/* "Uid:" and "NSpid:" of /proc/PID/status; names in it are escaped, so that no other line begins so. */
-static int read_self_view(int proc_fd, uint32_t tgid, struct self_view *ret)
-{
-	_cleanup_(buf_deinitp) struct buf b = BUF_NULL;
-	const char *uid, *pid, *end;
-	char path[32];
-	int r;
-
-	buf_init(&b, 65536);
-	snprintf(path, sizeof(path), "%u/status", tgid);
-	r = sys_read_file(proc_fd, path, &b);
-	if (r < 0)
-		return r == -ENOENT ? -ESRCH : r;
-	uid = strstr(buf_str(&b), "\nUid:\t");
-	if (!uid || sscanf(uid + 6, "%u %u %u %u", &ret->uids[0], &ret->uids[1], &ret->uids[2],
-			   &ret->uids[3]) != 4)
-		return -EBADMSG;
-	pid = strstr(buf_str(&b), "\nNSpid:\t");
-	if (!pid) { /* a kernel without PID namespaces */
-		ret->pid = tgid;
-		return 0;
-	}
-	end = strchrnul(pid + 1, '\n');
-	while (end > pid && end[-1] != '\t')
-		end--;
-	return sscanf(end, "%u", &ret->pid) == 1 ? 0 : -EBADMSG;
-}
-
-static bool is_of(const struct self_view *view, uid_t uid)
-{
-	return !uid || uid == view->uids[0] || uid == view->uids[1] || uid == view->uids[2];
-}
-
-static int open_perf_map(int proc_fd, const struct openwire_request *request)
-{
-	_cleanup_(closep) int fd = -1;
-	struct self_view view;
-	struct stat st;
-	char path[48];
-	int r = read_self_view(proc_fd, request->tgid, &view);
-
-	if (r < 0)
-		return r;
-	snprintf(path, sizeof(path), "/tmp/perf-%u.map", view.pid);
-	fd = open_in_root(proc_fd, request->tgid, path, RESOLVE_NO_SYMLINKS);
-	if (fd < 0)
-		return fd;
-	if (fstat(fd, &st) < 0)
-		return err_last();
-	if (!is_of(&view, st.st_uid))
-		return -EPERM;
-	return st.st_size > OPENER_PERF_MAP_MAX ? -EFBIG : TAKE_FD(fd);
 }
 
 static int open_proc(int proc_fd, const struct openwire_request *request)
@@ -242,11 +183,13 @@ static int find(int proc_fd, int below_fd, const struct openwire_request *reques
 		return open_mapping(proc_fd, request);
 	case OPENWIRE_IN_ROOT:
 	case OPENWIRE_ELF_IN_ROOT:
-		return open_in_root(proc_fd, request->tgid, request->path, 0);
+		return opener_open_in_root(proc_fd, request->tgid, request->path, 0);
 	case OPENWIRE_ELF_BELOW:
 		return open_below(below_fd, request->path, 0);
 	case OPENWIRE_PERF_MAP:
-		return open_perf_map(proc_fd, request);
+		return jit_files_open_map(proc_fd, request->tgid);
+	case OPENWIRE_JITDUMP:
+		return jit_files_open_dump(proc_fd, request->tgid);
 	}
 	return open_proc(proc_fd, request);
 }
@@ -269,6 +212,11 @@ int opener_open(int proc_fd, int below_fd, const struct openwire_request *reques
 	     request->header.type == OPENWIRE_ELF_BELOW) &&
 	    !begins_as_elf(fd))
 		return -ENOEXEC;
+	if (request->header.type == OPENWIRE_JITDUMP) {
+		r = jit_files_check_dump(proc_fd, request->tgid, fd);
+		if (r < 0)
+			return r;
+	}
 	r = check_process(proc_fd, request);
 	return r < 0 ? r : TAKE_FD(fd);
 }

@@ -13,4 +13,7 @@ int opener_open(int proc_fd, int below_fd, const struct openwire_request *reques
 /* The root folder of the process of a mapping, O_PATH; -1 when it cannot be had. */
 int opener_root(int proc_fd, const struct openwire_request *request);
 
+/* The path below the root of process tgid, O_PATH, whatever it is; for the rest of the opener. resolve: of openat2(). */
+int opener_open_in_root(int proc_fd, uint32_t tgid, const char *path, uint64_t resolve);
+
 #endif

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -213,6 +214,62 @@ static void test_processes(void)
 	CHECK(fd >= 0);
 }
 
+static int ask_for_dump(void)
+{
+	struct openwire_request r = { .tgid = (uint32_t)getpid() };
+
+	r.header.type = OPENWIRE_JITDUMP;
+	return opener_open(proc_fd, -1, &r);
+}
+
+/* A jitdump is this process's if it is mapped executable, called after its pid, and says so or nothing in its header. */
+static void test_jitdumps(void)
+{
+	uint32_t header[10] = { 0x4a695444, 1, sizeof(header), 62, 0, (uint32_t)getpid() };
+	char path[64];
+	int file, fd;
+	void *marker;
+
+	snprintf(path, sizeof(path), "/tmp/jit-%d.dump", (int)getpid());
+	CHECK_INT(ask_for_dump(), -ENOENT);
+	file = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+	CHECK(file >= 0);
+	CHECK_INT(ask_for_dump(), -ENOENT);
+	marker = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, file, 0);
+	CHECK(marker != MAP_FAILED);
+	CHECK_INT(ask_for_dump(), -ENOENT);
+	CHECK_INT(mprotect(marker, 4096, PROT_READ | PROT_EXEC), 0);
+	for (int written = 0; written < 2; written++) {
+		fd = ask_for_dump();
+		CHECK(fd >= 0);
+		CHECK_INT(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDONLY);
+		close(fd);
+		CHECK_INT(pwrite(file, header, sizeof(header), 0), sizeof(header));
+	}
+	header[5]++;
+	CHECK_INT(pwrite(file, header, sizeof(header), 0), sizeof(header));
+	CHECK_INT(ask_for_dump(), -EPERM);
+	header[5]--;
+	header[0]++;
+	CHECK_INT(pwrite(file, header, sizeof(header), 0), sizeof(header));
+	CHECK_INT(ask_for_dump(), -EPERM);
+	header[0]--;
+	CHECK_INT(pwrite(file, header, sizeof(header), 0), sizeof(header));
+	CHECK_INT(fchown(file, 12345, 12345), 0);
+	CHECK_INT(ask_for_dump(), -EPERM);
+	CHECK_INT(fchown(file, 0, 0), 0);
+	CHECK_INT(ftruncate(file, (1LL << 30) + 1), 0);
+	CHECK_INT(ask_for_dump(), -EFBIG);
+	CHECK_INT(ftruncate(file, sizeof(header)), 0);
+	CHECK_INT(unlink(path), 0);
+	fd = ask_for_dump();
+	CHECK(fd >= 0);
+	close(fd);
+	close(file);
+	CHECK_INT(munmap(marker, 4096), 0);
+	CHECK_INT(ask_for_dump(), -ENOENT);
+}
+
 /* What a request may say at all. */
 static void test_requests(void)
 {
@@ -264,6 +321,7 @@ int main(void)
 	RUN(test_elf_only);
 	RUN(test_long_paths);
 	RUN(test_processes);
+	RUN(test_jitdumps);
 	clean_up();
 	return 0;
 }

@@ -10,8 +10,15 @@ static void frames_of(const void *data, size_t size, const uint64_t *addresses, 
 
 	CHECK(!sys_memfd("jit", &fd));
 	CHECK(!sys_write_all(fd, data, size));
-	CHECK(!symbolizer_jit_frames(fd, addresses, nr, ret));
+	CHECK(!symbolizer_jit_frames(fd, -1, addresses, nr, ret));
 	CHECK_INT(ret->nr_answers, nr);
+}
+
+static void dump_frames(struct buf *dump, const uint64_t *addresses, size_t nr,
+			struct symbolizer_result *ret)
+{
+	frames_of(dump->data, dump->len, addresses, nr, ret);
+	buf_deinit(dump);
 }
 
 static const char *name_of(const struct symbolizer_result *r, size_t i)
@@ -26,11 +33,12 @@ static void test_dialects(void)
 		"0x2000 0x20 with prefix\n"
 		"3000 1F Lcom/shop/Cart;::add(I)V\n"
 		"4000 10 TRACE_1::file.lua:12\n"
+		"8000\t10  \tjulia_f_12 tabbed\n"
 		"5000 10 void [Shop] Cart::Add(int32)[Tier1]\r\n"
 		"nonsense\n\n6000\n6000 10\n6000 10 \nzz 10 name\n10000000000000000 10 too_large\n"
 		"7000 10 unfinished";
 	static const uint64_t addresses[] = { 0xfff,  0x1000, 0x100f, 0x1010, 0x2000, 0x301e,
-					      0x301f, 0x4001, 0x5001, 0x6000, 0x7000 };
+					      0x301f, 0x4001, 0x5001, 0x6000, 0x7000, 0x8000 };
 	_cleanup_(symbolizer_result_deinitp) struct symbolizer_result r = SYMBOLIZER_RESULT_NULL;
 
 	frames_of(map, sizeof(map) - 1, addresses, ARRAY_SIZE(addresses), &r);
@@ -44,6 +52,7 @@ static void test_dialects(void)
 	CHECK_STR(name_of(&r, 7), "TRACE_1::file.lua:12");
 	CHECK_STR(name_of(&r, 8), "void [Shop] Cart::Add(int32)[Tier1]");
 	CHECK(!name_of(&r, 9) && !name_of(&r, 10));
+	CHECK_STR(name_of(&r, 11), "julia_f_12 tabbed");
 	CHECK(r.answers[1].source == SYMBOLIZER_PERF_MAP && r.answers[0].source == SYMBOLIZER_NONE);
 }
 
@@ -89,37 +98,33 @@ static void test_names_of_v8(void)
 	check_split("RegExp:a b:3:4", "RegExp:a b:3:4", "", 0, 0);
 }
 
-struct dump {
-	struct buf bytes;
-};
-
-static void put(struct dump *d, const void *data, size_t size)
+static void put(struct buf *d, const void *data, size_t size)
 {
-	CHECK(!buf_add(&d->bytes, data, size));
+	CHECK(!buf_add(d, data, size));
 }
 
-static void put_u64(struct dump *d, uint64_t v)
+static void put_u64(struct buf *d, uint64_t v)
 {
 	put(d, &v, 8);
 }
 
-static void put_u32(struct dump *d, uint32_t v)
+static void put_u32(struct buf *d, uint32_t v)
 {
 	put(d, &v, 4);
 }
 
-static void put_record(struct dump *d, uint32_t type, size_t size)
+static void put_record(struct buf *d, uint32_t type, size_t size)
 {
 	put_u32(d, type);
 	put_u32(d, (uint32_t)(16 + size));
 	put_u64(d, 0);
 }
 
-static void put_load(struct dump *d, uint64_t address, uint64_t size, uint64_t index,
-		     const char *name)
+static void put_load_of(struct buf *d, uint32_t pid, uint64_t address, uint64_t size,
+			uint64_t index, const char *name)
 {
 	put_record(d, 0, 40 + strlen(name) + 1 + 4);
-	put_u64(d, 42);
+	put_u64(d, pid);
 	put_u64(d, address);
 	put_u64(d, address);
 	put_u64(d, size);
@@ -128,8 +133,31 @@ static void put_load(struct dump *d, uint64_t address, uint64_t size, uint64_t i
 	put_u32(d, 0x90909090);
 }
 
-static void put_header(struct dump *d)
+static void put_load(struct buf *d, uint64_t address, uint64_t size, uint64_t index,
+		     const char *name)
 {
+	put_load_of(d, 42, address, size, index, name);
+}
+
+static void put_line(struct buf *d, uint64_t address, uint32_t line, const void *file, size_t size)
+{
+	put_u64(d, address);
+	put_u32(d, line);
+	put_u32(d, 0);
+	put(d, file, size);
+}
+
+/* Debug information of nr lines, which follow, and take size bytes. */
+static void put_lines(struct buf *d, uint64_t address, uint64_t nr, size_t size)
+{
+	put_record(d, 2, 16 + size);
+	put_u64(d, address);
+	put_u64(d, nr);
+}
+
+static void put_header(struct buf *d)
+{
+	buf_init(d, 1u << 16);
 	put_u32(d, 0x4a695444);
 	put_u32(d, 1);
 	put_u32(d, 40);
@@ -140,26 +168,27 @@ static void put_header(struct dump *d)
 	put_u64(d, 0);
 }
 
+static void check_place(const struct symbolizer_result *r, size_t i, const char *file,
+			uint32_t line)
+{
+	const struct symbolizer_frame *f = &r->frames[r->answers[i].first_frame];
+
+	CHECK(r->answers[i].nr_frames);
+	CHECK_STR(f->file, file);
+	CHECK_INT(f->line, line);
+}
+
 static void test_jitdump(void)
 {
 	static const uint64_t addresses[] = { 0x1000, 0x1008, 0x1050, 0x2000, 0x3000, 0x3004 };
 	_cleanup_(symbolizer_result_deinitp) struct symbolizer_result r = SYMBOLIZER_RESULT_NULL;
-	struct dump d;
-	const struct symbolizer_frame *f;
+	struct buf d;
 
-	buf_init(&d.bytes, 1u << 16);
 	put_header(&d);
-	put_record(&d, 2, 16 + 2 * 16 + 5 + 2);
-	put_u64(&d, 0x1000);
-	put_u64(&d, 2);
-	put_u64(&d, 0x1000);
-	put_u32(&d, 10);
-	put_u32(&d, 0);
-	put(&d, "a.jl", 5);
-	put_u64(&d, 0x1008);
-	put_u32(&d, 11);
-	put_u32(&d, 0);
-	put(&d, "\xff", 2);
+	put_lines(&d, 0x1000, 2, 2 * 16 + 5 + 2 + 1);
+	put_line(&d, 0x1000, 10, "a.jl", 5);
+	put_line(&d, 0x1008, 11, "\xff", 2);
+	put(&d, "", 1); /* padding */
 	put_load(&d, 0x1000, 0x40, 1, "first");
 	put_load(&d, 0x2000, 0x10, 2, "moved");
 	put_record(&d, 1, 48); /* move of code 2 */
@@ -172,20 +201,101 @@ static void test_jitdump(void)
 	put_record(&d, 99, 8); /* of a later version */
 	put_u64(&d, 0);
 	put_record(&d, 0, 4000); /* being written */
-	frames_of(d.bytes.data, d.bytes.len, addresses, ARRAY_SIZE(addresses), &r);
+	dump_frames(&d, addresses, ARRAY_SIZE(addresses), &r);
 	CHECK_STR(name_of(&r, 0), "first");
-	f = &r.frames[r.answers[0].first_frame];
-	CHECK_STR(f->file, "a.jl");
-	CHECK_INT(f->line, 10);
-	f = &r.frames[r.answers[1].first_frame];
-	CHECK_STR(f->file, "a.jl");
-	CHECK_INT(f->line, 11);
+	check_place(&r, 0, "a.jl", 10);
+	check_place(&r, 1, "a.jl", 11);
 	CHECK(!name_of(&r, 2));
 	CHECK_STR(name_of(&r, 3), "moved");
 	CHECK_STR(name_of(&r, 4), "moved");
 	CHECK_STR(name_of(&r, 5), "moved");
 	CHECK(r.answers[0].source == SYMBOLIZER_JITDUMP);
-	buf_deinit(&d.bytes);
+}
+
+/* A forked child goes on writing into its parent's file, of memory of its own. */
+static void test_records_of_others(void)
+{
+	static const uint64_t addresses[] = { 0x1000, 0x2000 };
+	_cleanup_(symbolizer_result_deinitp) struct symbolizer_result r = SYMBOLIZER_RESULT_NULL;
+	struct buf d;
+
+	put_header(&d);
+	put_load(&d, 0x1000, 0x10, 1, "ours");
+	put_load_of(&d, 43, 0x1000, 0x10, 1, "theirs");
+	put_load_of(&d, 43, 0x2000, 0x10, 2, "theirs");
+	dump_frames(&d, addresses, ARRAY_SIZE(addresses), &r);
+	CHECK_STR(name_of(&r, 0), "ours");
+	CHECK(!name_of(&r, 1));
+}
+
+/* Erlang's lines begin before their code and end behind it; some writers do not sort them. */
+static void test_lines_anywhere(void)
+{
+	static const uint64_t addresses[] = { 0x1000, 0x100f, 0x101f };
+	_cleanup_(symbolizer_result_deinitp) struct symbolizer_result r = SYMBOLIZER_RESULT_NULL;
+	struct buf d;
+
+	put_header(&d);
+	put_lines(&d, 0x1000, 4, 4 * 16 + 4 * 6);
+	put_line(&d, 0xff0, 3, "a.erl", 6);
+	put_line(&d, 0x1018, 5, "a.erl", 6);
+	put_line(&d, 0x1008, 4, "b.erl", 6);
+	put_line(&d, 0x1020, 0, "", 1);
+	put(&d, "\0\0\0\0", 5);
+	put_load(&d, 0x1000, 0x20, 1, "f");
+	dump_frames(&d, addresses, ARRAY_SIZE(addresses), &r);
+	check_place(&r, 0, "a.erl", 3);
+	check_place(&r, 1, "b.erl", 4);
+	check_place(&r, 2, "a.erl", 5);
+}
+
+/* V8 adds the size of an ELF header to its lines' addresses, and spoils the names of the scripts' files. */
+static void test_lines_of_v8(void)
+{
+	static const char spoilt[] = "nI\2\0\0\0\0\0\0app.js";
+	static const uint64_t addresses[] = { 0x1000, 0x1010, 0x2000 };
+	_cleanup_(symbolizer_result_deinitp) struct symbolizer_result r = SYMBOLIZER_RESULT_NULL;
+	struct buf d;
+
+	put_header(&d);
+	put_lines(&d, 0x1000, 2, 2 * (16 + sizeof(spoilt)) + 6);
+	put_line(&d, 0x1040, 3, spoilt, sizeof(spoilt));
+	put_line(&d, 0x1050, 4, spoilt, sizeof(spoilt));
+	put(&d, "\0\0\0\0\0", 6);
+	put_load(&d, 0x1000, 0x20, 1, "JS:*f /srv/big/app.js:2:10");
+	put_lines(&d, 0x2000, 2, 2 * (16 + sizeof(spoilt)));
+	put_line(&d, 0x2040, 3, spoilt, sizeof(spoilt));
+	put_line(&d, 0x2050, 4, spoilt, sizeof(spoilt));
+	put_load(&d, 0x2000, 0x20, 2, "JS:*g /srv/other.js:9:10"); /* of another length */
+	dump_frames(&d, addresses, ARRAY_SIZE(addresses), &r);
+	CHECK_STR(name_of(&r, 0), "f");
+	check_place(&r, 0, "/srv/big/app.js", 3);
+	check_place(&r, 1, "/srv/big/app.js", 4);
+	CHECK_INT(r.frames[0].start_line, 2);
+	check_place(&r, 2, "/srv/other.js", 9);
+}
+
+/* What the jitdump does not know, the perf map may. */
+static void test_both_files(void)
+{
+	static const char map[] = "1000 10 map's\n2000 10 map's\n2000 8 map's newer\n";
+	static const uint64_t addresses[] = { 0x1000, 0x2000, 0x200f };
+	_cleanup_(symbolizer_result_deinitp) struct symbolizer_result r = SYMBOLIZER_RESULT_NULL;
+	_cleanup_(closep) int map_fd = -1, dump_fd = -1;
+	struct buf d;
+
+	put_header(&d);
+	put_load(&d, 0x1000, 0x10, 1, "dump's");
+	CHECK(!sys_memfd("map", &map_fd) && !sys_memfd("dump", &dump_fd));
+	CHECK(!sys_write_all(map_fd, map, sizeof(map) - 1));
+	CHECK(!sys_write_all(dump_fd, d.data, d.len));
+	buf_deinit(&d);
+	CHECK(!symbolizer_jit_frames(dump_fd, map_fd, addresses, ARRAY_SIZE(addresses), &r));
+	CHECK_STR(name_of(&r, 0), "dump's");
+	CHECK_STR(name_of(&r, 1), "map's newer");
+	CHECK_STR(name_of(&r, 2), "map's");
+	CHECK(r.answers[0].source == SYMBOLIZER_JITDUMP);
+	CHECK(r.answers[1].source == SYMBOLIZER_PERF_MAP);
 }
 
 static void test_nothing(void)
@@ -203,6 +313,10 @@ int main(void)
 	RUN(test_the_latest_name_counts);
 	RUN(test_names_of_v8);
 	RUN(test_jitdump);
+	RUN(test_records_of_others);
+	RUN(test_lines_anywhere);
+	RUN(test_lines_of_v8);
+	RUN(test_both_files);
 	RUN(test_nothing);
 	return 0;
 }
