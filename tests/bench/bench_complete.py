@@ -1,4 +1,7 @@
-"""Complete stacks on distribution packages without frame pointers, by reason; and agreement with libdwfl."""
+"""
+Complete stacks on distribution packages without frame pointers, by reason; agreement with libdwfl; and how long a new file's
+stacks are not complete, because its table is not there yet.
+"""
 import collections
 import contextlib
 import glob
@@ -11,8 +14,15 @@ import time
 from common import CPUS, Skip, output_of
 
 TITLE = "Complete stacks at 997 Hz, and whole stacks that agree with libdwfl's"
-RATE, SECONDS, COPIES = 997, 20, 2500
+RATE, SECONDS, COPIES = 997, 12, 2500
+NEW_FILES, NEW_FILE_SECONDS = 100, 0.3
 PENDING = "unwind table not there yet"
+
+
+def newest(name):
+    """The process of this name that started last."""
+    found = subprocess.run(["pgrep", "-n", "-x", name], capture_output=True, text=True).stdout.split()
+    return int(found[0]) if found else None
 
 
 def need(*programs):
@@ -74,7 +84,7 @@ def clang(bench):
     need("clang")
     source = f"{bench.folder}/large.c"
     with open(source, "w") as file:
-        for i in range(3000):
+        for i in range(12000):
             file.write(f"int f{i}(int *p, int n) {{ int s = {i}; for (int i = 0; i < n; i++) {{ s += p[i] * {i + 3}; "
                        f"if (s & {i + 1}) s ^= p[(i * 7) % n]; }} return s; }}\n")
     compile_it = f"while :; do clang -O2 -c -o /dev/null {source}; done"
@@ -88,14 +98,30 @@ def openssl(bench):
     return running(*commands)
 
 
-def script(program, text):
+def script(program, text, *options, ending=""):
     def workload(bench):
         need(program)
-        path = f"{bench.folder}/script"
+        path = f"{bench.folder}/script{ending}"
         with open(path, "w") as file:
             file.write(text)
-        return running(*[[program, path]] * CPUS)
+        return running(*[[program, *options, path]] * CPUS)
     return workload
+
+
+def rust(bench):
+    need("rustc")
+    with open(f"{bench.folder}/load.rs", "w") as file:
+        file.write(RUST)
+    output_of(["rustc", "-O", "-o", f"{bench.folder}/rustload", f"{bench.folder}/load.rs"])
+    return running([f"{bench.folder}/rustload"])
+
+
+def go(bench):
+    need("go", "gcc")
+    output_of(["go", "build", "-o", f"{bench.folder}/goload", f"{bench.tree}/tests/fixtures/gostacks.go"],
+              env={"HOME": "/root", **os.environ, "CGO_ENABLED": "1", "GOTOOLCHAIN": "local", "GOFLAGS": ""})
+    what = "c callback clock locks garbage grow channels signals".split()
+    return running([f"{bench.folder}/goload", "600", *what])
 
 
 PYTHON = """import json, re, zlib
@@ -115,14 +141,49 @@ PHP = """<?php while (true) {
   preg_replace('/a+/', 'b', implode(',', $a)); json_decode(json_encode($a)); }
 """
 
+RUST = """use std::collections::{BTreeMap, HashMap};
+fn words(n: u64) -> Vec<String> { (0..n).map(|i| format!("{:x}", i.wrapping_mul(0x9e3779b97f4a7c15))).collect() }
+fn main() {
+    let body = || loop {
+        let mut all = words(5000);
+        let counts: HashMap<&str, usize> = all.iter().map(|w| (w.as_str(), w.len())).collect();
+        let tree: BTreeMap<String, usize> = counts.iter().map(|(k, v)| (k.chars().rev().collect(), *v)).collect();
+        std::hint::black_box(&tree);
+        all.sort_by(|a, b| b.cmp(a));
+        std::hint::black_box(&all);
+    };
+    std::thread::spawn(body);
+    body();
+}
+"""
+NODE = """const zlib = require("zlib");
+for (;;) {
+  const a = Array.from({ length: 3000 }, (_, i) => ({ k: String(i * 7919 % 3001), v: [i, i * 2] }));
+  a.sort((x, y) => x.k < y.k ? -1 : 1);
+  JSON.parse(JSON.stringify(a)).map(x => x.k.replace(/1+/g, "x"));
+  zlib.deflateSync(JSON.stringify(a));
+}
+"""
+JAVA = """import java.util.*;
+class Load { public static void main(String[] args) {
+  for (;;) { TreeMap<String, Integer> m = new TreeMap<>();
+    for (int i = 0; i < 20000; i++) m.merge(Integer.toString(i * 7919 % 3001), 1, Integer::sum);
+    m.keySet().stream().map(k -> k.replaceAll("1+", "x")).sorted().count(); } } }
+"""
+
+# What runs; whose samples count; and of which process stacks are copied for libdwfl (None: it has no tables for generated code).
 WORKLOADS = {
-    "redis": (redis, "redis-server|redis-benchmark"),
-    "postgres": (postgres, "postgres|pgbench"),
-    "openssl": (openssl, "openssl"),
-    "clang": (clang, "clang.*"),
-    "python3": (script("python3", PYTHON), "python3.*"),
-    "ruby": (script("ruby", RUBY), "ruby.*"),
-    "php": (script("php", PHP), "php.*"),
+    "redis": (redis, "redis-server|redis-benchmark", "redis-server"),
+    "postgres": (postgres, "postgres|pgbench", "postgres"),
+    "openssl": (openssl, "openssl", "openssl"),
+    "clang": (clang, "clang.*", "clang"),
+    "python3": (script("python3", PYTHON), "python3.*", "python3"),
+    "ruby": (script("ruby", RUBY), "ruby.*", "ruby"),
+    "php": (script("php", PHP), "php.*", "php"),
+    "rust": (rust, "rustload", "rustload"),
+    "go with cgo": (go, "goload", None),
+    "node": (script("node", NODE), "node", None),
+    "java": (script("java", JAVA, "-XX:+PreserveFramePointer", ending=".java"), "java", None),
 }
 
 
@@ -157,14 +218,45 @@ def share(agreed):
     return f"{100 * agreed[1] / max(agreed[0] - agreed[5], 1):.2f} %"
 
 
+def new_files(bench):
+    """Copies of python3, each a file that nobody has seen, each running once: samples of it before its table was there."""
+    program = os.path.realpath("/usr/bin/python3")
+    if not os.path.exists(program):
+        raise Skip("python3 is not installed")
+    os.mkdir(f"{bench.folder}/new")
+    for i in range(NEW_FILES):
+        shutil.copy(program, f"{bench.folder}/new/new-{i:03d}")
+    busy = f"import time; end = time.time() + {NEW_FILE_SECONDS}\nwhile time.time() < end: sum(range(1000))"
+    folded = f"{bench.folder}/new.folded"
+    bench.record("-F", str(RATE), "-o", folded, "--", "sh", "-c",
+                 f"for program in {bench.folder}/new/*; do $program -c '{busy}'; done")
+    waited, all_samples = collections.Counter(), collections.Counter()
+    with open(folded, errors="replace") as lines:
+        for line in lines:
+            found = re.search(r";(new-\d+);", line)
+            if found:
+                samples = int(line.rsplit(" ", 1)[1])
+                all_samples[found[1]] += samples
+                waited[found[1]] += samples if PENDING in line or "gap bridged" in line else 0
+    times = sorted(1000 * waited[name] / RATE for name in all_samples)
+    if len(times) < NEW_FILES * 0.9:
+        raise Skip(f"only {len(times)} of {NEW_FILES} programs were seen")
+    bench.row(f"a new file's table ({os.path.getsize(program) / 1e6:.1f} MB), from its first sample on, median",
+              f"{times[len(times) // 2]:.0f} ms", f"of {len(times)} files")
+    bench.row("… p99", f"{times[int(len(times) * 0.99)]:.0f} ms", f"longest {times[-1]:.0f} ms")
+
+
 def run(bench):
     totals = [0] * 6
-    for name, (workload, process) in WORKLOADS.items():
+    for name, (workload, process, compared) in WORKLOADS.items():
+        agreed = None
         try:
             with workload(bench) as pids:
                 folded = f"{bench.folder}/{name}.folded"
                 bench.record("-F", str(RATE), "-d", str(SECONDS), "-o", folded)
-                agreed = agree(bench, pids[0]) if name not in ("clang", "openssl") else None
+                pid = pids[0] if compared in ("redis-server", "postgres") else compared and newest(compared)
+                if pid:
+                    agreed = agree(bench, pid)
         except Skip as skip:
             print(f"  {name}: not measured: {skip}")
             continue
@@ -176,5 +268,9 @@ def run(bench):
         if agreed:
             totals = [a + b for a, b in zip(totals, agreed)]
             bench.row(f"{name}: whole stacks equal to libdwfl's", share(agreed), f"of {agreed[0]}; neither complete: {agreed[5]}")
+    try:
+        new_files(bench)
+    except Skip as skip:
+        print(f"  a new file's table: not measured: {skip}")
     if totals[0]:
         bench.row("all: whole stacks equal to libdwfl's", share(totals), f"of {totals[0]}; neither complete: {totals[5]}")

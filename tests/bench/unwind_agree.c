@@ -54,8 +54,8 @@ static bool read_live(uint8_t *dst, size_t size, u64 addr)
 }
 
 /*
- * The copied stack first; what is not in it (code, the vDSO) as it is now. A register that an epilogue has restored
- * already is still read from below sp, of which there is no copy: nobody may use what it finds there.
+ * The copied stack first; what is not in it (code, the vDSO) as it is now. So is what lies below sp, of which there is no
+ * copy: a register that an epilogue has restored already, and the caller's sp in OpenSSL's SHA-512 for AVX2.
  */
 static bool read_user(void *dst, size_t size, u64 addr)
 {
@@ -63,7 +63,8 @@ static bool read_user(void *dst, size_t size, u64 addr)
 	size_t below = addr < sp && sp - addr < size ? sp - addr : 0;
 
 	if (below) {
-		memset(dst, 0, below);
+		if (!read_live(dst, below, addr))
+			memset(dst, 0, below);
 		return read_user((uint8_t *)dst + below, size - below, sp);
 	}
 	if (addr >= sp && addr < end) {
