@@ -61,7 +61,7 @@ struct symclient {
 	struct hashmap *sent; /* id → struct part * */
 	struct part *first[PRIORITIES], **last[PRIORITIES];
 	size_t nr_queued;
-	uint64_t next_id;
+	uint64_t next_id, addresses;
 	bool closing;
 };
 
@@ -447,6 +447,11 @@ uint64_t symclient_restarts(const struct symclient *c)
 	return helper_restarts(c->helper);
 }
 
+uint64_t symclient_addresses(const struct symclient *c)
+{
+	return c->addresses;
+}
+
 size_t symclient_pending(const struct symclient *c)
 {
 	return c->nr_queued + hashmap_count(c->sent);
@@ -545,6 +550,7 @@ int symclient_frames(struct symclient *c, const struct symclient_file *file,
 		     enum symclient_priority priority, const uint64_t *offsets, size_t nr,
 		     symclient_frames_fn fn, void *userdata)
 {
+	c->addresses += nr;
 	return ask_frames(c, SYMWIRE_FRAMES, file, priority, offsets, nr, fn, userdata);
 }
 

@@ -121,6 +121,9 @@ typedef void (*symclient_containers_fn)(enum symclient_status status,
 int symclient_containers(struct symclient *client, const struct symclient_file *file,
 			 symclient_containers_fn fn, void *userdata);
 
+/* Addresses that symclient_frames() asked for so far. */
+uint64_t symclient_addresses(const struct symclient *client);
+
 /* Requests that have no answer yet. */
 size_t symclient_pending(const struct symclient *client);
 

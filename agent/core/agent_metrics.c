@@ -178,7 +178,11 @@ static void add_tables(struct agent *a, struct buf *b)
 	       "Root folders of processes that were not kept open, for want of a place.",
 	       files.roots_refused);
 	number(b, "files_hashed_total", "counter",
-	       "Files that look like another one, read whole to know.", files.hashed);
+	       "Files that look like another one, or whose names are kept on disk, read whole.",
+	       files.hashed);
+	number(b, "files_recalled_total", "counter",
+	       "… not read, since they have not changed since the agent's last run.",
+	       files.recalled);
 	number(b, "files_not_hashed_total", "counter", "… not read, as there was too much of them.",
 	       files.not_hashed);
 	number(b, "files_shared", "gauge",
@@ -239,6 +243,39 @@ static void add_unwind_tables(struct agent *a, struct buf *b)
 	number(b, "user_frames_searched_total", "counter",
 	       "… whose rule was searched in a table; the others' was remembered.",
 	       a->counts.loss.sampler.bpf[COUNTER_RULE_MISSES]);
+}
+
+static void add_symdisk(struct agent *a, struct buf *b)
+{
+	struct symdisk_counts c;
+
+	symdisk_counts(a->symdisk, &c);
+	number(b, "symbol_cache_bytes", "gauge", "Names that are kept on disk.", c.bytes);
+	number(b, "symbol_cache_evicted_bytes_total", "counter",
+	       "… that made room for others, used less lately.", c.evicted);
+	number(b, "symbol_cache_files", "gauge", "Files that are known there.", c.keys);
+	family(b, "symbol_cache_reads_total", "counter",
+	       "Files whose names were looked for on disk.");
+	buf_addf(b,
+		 "fleetprof_symbol_cache_reads_total{result=\"hit\"} %" PRIu64 "\n"
+		 "fleetprof_symbol_cache_reads_total{result=\"miss\"} %" PRIu64 "\n",
+		 c.hits, c.misses);
+	family(b, "symbol_cache_addresses_total", "counter",
+	       "Addresses whose names were read from disk, or written.");
+	buf_addf(b,
+		 "fleetprof_symbol_cache_addresses_total{what=\"read\"} %" PRIu64 "\n"
+		 "fleetprof_symbol_cache_addresses_total{what=\"written\"} %" PRIu64 "\n",
+		 c.read, c.written);
+	family(b, "symbol_cache_failures_total", "counter",
+	       "Records or files that failed a check, answers too large, errors of the file system.");
+	buf_addf(b,
+		 "fleetprof_symbol_cache_failures_total{what=\"corrupt\"} %" PRIu64 "\n"
+		 "fleetprof_symbol_cache_failures_total{what=\"refused\"} %" PRIu64 "\n"
+		 "fleetprof_symbol_cache_failures_total{what=\"error\"} %" PRIu64 "\n",
+		 c.corrupt, c.refused, c.errors);
+	number(b, "symbolizer_addresses_total", "counter",
+	       "Addresses of files that the symbolizer was asked for.",
+	       symclient_addresses(a->sampling.symbolizer));
 }
 
 static void add_ends(struct agent *a, struct buf *b)
@@ -323,8 +360,8 @@ static void add_owners(struct agent *a, struct buf *b)
 int agent_metrics_send(struct agent *a)
 {
 	static void (*const parts[])(struct agent * a, struct buf * b) = {
-		add_losses, add_windows,       add_kernel_side, add_processes,
-		add_tables, add_unwind_tables, add_ends,        add_owners,
+		add_losses,  add_windows,       add_kernel_side, add_processes, add_tables,
+		add_symdisk, add_unwind_tables, add_ends,        add_owners,
 	};
 	_cleanup_(buf_deinitp) struct buf text = BUF_NULL;
 

@@ -16,6 +16,7 @@
 #include "agent/core/stack_counts.h"
 #include "agent/core/symbolize.h"
 #include "agent/core/symcache.h"
+#include "agent/core/symdisk.h"
 #include "agent/core/timeline.h"
 
 #define AGENT_TOKEN_BYTES 16
@@ -41,6 +42,7 @@ struct agent {
 	struct exporterclient *exporter;
 	struct usage *usage;
 	struct symcache *symcache; /* what addresses meant in earlier windows */
+	struct symdisk *symdisk; /* … and before a restart */
 	struct window_limits limits; /* of one window */
 	struct loop_source *tick, *step;
 

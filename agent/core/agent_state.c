@@ -112,6 +112,11 @@ uint32_t agent_state_store_uid(const struct agent_state *s, uint32_t *ret_gid)
 	return st.st_uid;
 }
 
+int agent_state_dir_fd(const struct agent_state *s)
+{
+	return s->dir_fd;
+}
+
 uint64_t agent_state_last_seen(const struct agent_state *s)
 {
 	return s->last_seen_ns;

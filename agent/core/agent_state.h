@@ -1,8 +1,9 @@
 /*
- * What the agent keeps in its state directory besides the store: a lock, and the page's address.
+ * What the agent keeps in its state directory besides the store: a lock, the page's address, names.
  *
  *   lock   held while an agent runs; its modification time is when that last closed a window
  *   url    the page's address with its secret, for root only, while the agent runs
+ *   names  what addresses were found to mean, see symdisk.h
  *   store  the exporter's, see agent/exporter/store.h
  */
 #ifndef FLEETPROF_CORE_AGENT_STATE_H
@@ -28,6 +29,9 @@ uint64_t agent_state_last_seen(const struct agent_state *state);
 
 /* A window was closed now. */
 void agent_state_touch(struct agent_state *state);
+
+/* The directory: a descriptor of the state's. */
+int agent_state_dir_fd(const struct agent_state *state);
 
 /* Writes the address ("": removes it). */
 int agent_state_set_url(struct agent_state *state, const char *url);

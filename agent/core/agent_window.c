@@ -82,6 +82,7 @@ void agent_window_deinit(struct agent *a)
 	histogram_free(a->histogram);
 	usage_free(a->usage);
 	symcache_free(a->symcache);
+	symdisk_free(a->symdisk);
 	free(a->stacks);
 }
 
@@ -209,6 +210,7 @@ int agent_window_close(struct agent *a, enum timeline_step step)
 		symcache_forget_kernel(a->symcache);
 	input->sampling = &a->sampling;
 	input->symcache = a->symcache;
+	input->symdisk = a->symdisk;
 	input->stacks = a->stacks;
 	fill_header(a, &loss, step, &input->header);
 	take_usage(a, input->usage);

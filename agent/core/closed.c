@@ -61,6 +61,7 @@ static int start_symbolizing(struct closed *c)
 					   .objects = s->objects,
 					   .jitmaps = s->jitmaps,
 					   .cache = c->input.symcache,
+					   .disk = c->input.symdisk,
 					   .kallsyms_fd = s->kallsyms_fd,
 					   .vmlinux_fd = vmlinux_fd(s->vmlinux),
 					   .vdso_fd = s->vdso_fd };

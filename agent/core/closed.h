@@ -17,8 +17,9 @@
 struct closed;
 
 struct closed_input {
-	struct sampling *sampling; /* must outlive it, as the cache must */
+	struct sampling *sampling; /* must outlive it, as the caches must */
 	struct symcache *symcache;
+	struct symdisk *symdisk;
 	struct stack_counts *stacks; /* to be added to */
 	struct winwire_header header;
 	struct window *window; /* consumed */

@@ -104,6 +104,7 @@ struct config {
 		uint64_t limit; /* bytes, of everything together: budget_divide() */
 	} memory;
 	char *state_dir; /* absolute */
+	uint64_t symbol_cache_size; /* bytes on disk */
 	char *node; /* this host's name in labels; never "" */
 	char *kill_switch; /* a file: while it exists nothing is sampled; "": none */
 	struct {

@@ -1,7 +1,5 @@
 /* The mapped files. */
-#include "agent/core/objects.h"
-#include "agent/base/clock.h"
-#include "agent/base/hashmap.h"
+#include "agent/core/objects_internal.h"
 #include "agent/base/log.h"
 #include "agent/core/debugfiles.h"
 
@@ -17,28 +15,6 @@
 /* Requests under way at once: more would only wait in the opener while their processes exit. */
 #define OPENING_MAX 512
 
-struct identity_key {
-	uint64_t ino, ctime_ns, size;
-	uint32_t dev, gen;
-};
-
-struct objects {
-	struct sampler *sampler;
-	struct openclient *opener;
-	struct symclient *symbolizer;
-	struct table_source *tables;
-	struct hashmap *by_identity; /* struct identity_key → struct object * */
-	struct hashmap *by_id; /* uint32_t → struct object * */
-	size_t max;
-	uint32_t last_id;
-	uint64_t window; /* number of the one that has not ended; from 1 */
-	uint64_t refused, mismatches, forgotten, hashed, not_hashed, wrong_debug_files;
-	uint64_t less_inlines, less_lines, less_functions;
-	uint64_t hash_bytes; /* asked for in this window */
-	struct supplements_counts supplements;
-	struct roots *roots;
-};
-
 static struct identity_key key_of(const struct rec_map *map)
 {
 	return (struct identity_key) { .ino = map->ino,
@@ -49,7 +25,8 @@ static struct identity_key key_of(const struct rec_map *map)
 }
 
 int objects_new(struct objects **ret, struct sampler *sampler, struct openclient *opener,
-		struct symclient *symbolizer, struct table_source *tables, size_t max)
+		struct symclient *symbolizer, struct table_source *tables, struct symdisk *disk,
+		size_t max)
 {
 	_cleanup_(objects_freep) struct objects *o = calloc(1, sizeof(*o));
 	int r;
@@ -60,6 +37,7 @@ int objects_new(struct objects **ret, struct sampler *sampler, struct openclient
 	o->opener = opener;
 	o->symbolizer = symbolizer;
 	o->tables = tables;
+	o->disk = disk;
 	o->max = max;
 	o->window = 1;
 	r = roots_new(&o->roots);
@@ -137,14 +115,13 @@ static void on_debug_identity(enum symclient_status status,
 	struct object *object = userdata;
 
 	object->searching = false;
-	if (status != SYMCLIENT_OK)
-		return;
-	if (!identity->has_debug_file) {
+	if (status == SYMCLIENT_OK && !identity->has_debug_file) {
 		object->debug_fd = close_fd(object->debug_fd);
 		object->objects->wrong_debug_files++;
-	} else if (identity->has_debug_frame) {
+	} else if (status == SYMCLIENT_OK && identity->has_debug_frame) {
 		table_source_again(object->objects->tables, object->table_slot, object->debug_fd);
 	}
+	objects_content_settle(object);
 }
 
 static void verify_debug_file(struct object *object)
@@ -163,94 +140,19 @@ static void on_debug_file(int fd, void *userdata)
 	object->debug_fd = MAX(fd, -1);
 	if (fd >= 0)
 		verify_debug_file(object);
+	if (!object->searching)
+		objects_content_settle(object);
 }
 
 /* A program without debug information of its own may have it elsewhere. */
 static void look_for_debug_file(struct object *object)
 {
-	if (object->elf.has_dwarf)
-		return;
 	object->searching = true;
-	if (debugfiles_find(object->objects->opener, object->root ? root_fd(object->root) : -1,
+	if (object->elf.has_dwarf ||
+	    debugfiles_find(object->objects->opener, object->root ? root_fd(object->root) : -1,
 			    object->tgid, object->start_boot_ns, &object->elf, object->path,
 			    on_debug_file, object) < 0)
-		object->searching = false;
-}
-
-static void pair(struct object *object)
-{
-	struct objects *o = object->objects;
-	void *value;
-
-	for (size_t it = 0; hashmap_next(o->by_id, &it, NULL, &value);) {
-		struct object *other = *(struct object **)value;
-
-		twins_pair(&object->twin, object->id, &other->twin, other->id);
-	}
-}
-
-static void on_digest(enum symclient_status status, const uint8_t digest[SYMBOLIZER_DIGEST_SIZE],
-		      void *userdata)
-{
-	struct object *object = userdata;
-	struct stat st;
-
-	object->hashing = false;
-	if (fstat(object->fd, &st) < 0)
-		digest = NULL;
-	twins_answer(&object->twin, digest, &st);
-	if (object->twin.state != TWIN_HASHED)
-		return;
-	object->objects->hashed++;
-	if (object->objects->last_id == FRAME_FILE_ID_MAX)
-		return;
-	object->content_id = ++object->objects->last_id;
-	pair(object);
-}
-
-/* Its file system has been found to be local: nobody makes us wait. */
-static void hash(struct object *object)
-{
-	const struct symclient_file file = { .key = object->id, .fd = object->fd };
-	struct objects *o = object->objects;
-	struct stat st;
-
-	if (object->twin.state != TWIN_UNHASHED || fstat(object->fd, &st) < 0 ||
-	    !twins_ask(&object->twin, &st, clock_wall_ns()))
-		return;
-	if (object->twin.size > OBJECTS_HASH_BYTES - o->hash_bytes) {
-		o->not_hashed++;
-		object->twin.state = TWIN_UNHASHED;
-		return;
-	}
-	o->hash_bytes += object->twin.size;
-	object->hashing = true;
-	if (symclient_digest(o->symbolizer, &file, on_digest, object) < 0) {
-		object->hashing = false;
-		object->twin.state = TWIN_UNHASHED;
-	}
-}
-
-static bool may_be_twins(const struct object *a, const struct object *b)
-{
-	return a != b && a->elf_known && b->elf_known && a->identity.size == b->identity.size &&
-	       twins_fs_is_honest(a->identity.s_magic) && twins_fs_is_honest(b->identity.s_magic) &&
-	       twins_may_be(&a->elf, &b->elf);
-}
-
-/* Hashing reads the whole file: only where two look alike. */
-static void look_for_twins(struct object *object)
-{
-	void *value;
-
-	for (size_t it = 0; hashmap_next(object->objects->by_id, &it, NULL, &value);) {
-		struct object *other = *(struct object **)value;
-
-		if (!may_be_twins(object, other))
-			continue;
-		hash(other);
-		hash(object);
-	}
+		on_debug_file(-ENOENT, object);
 }
 
 static void on_identity(enum symclient_status status, const struct symbolizer_identity *identity,
@@ -264,7 +166,6 @@ static void on_identity(enum symclient_status status, const struct symbolizer_id
 	object->elf = *identity;
 	object->elf_known = true;
 	look_for_debug_file(object);
-	look_for_twins(object);
 }
 
 /* The path that the kernel gives for a descriptor: in our mount namespace's view, " (deleted)" kept. */
@@ -437,27 +338,6 @@ const struct object *objects_get(const struct objects *o, uint32_t id)
 	return object ? *object : NULL;
 }
 
-/* Are its names those of the content that was hashed? */
-static bool is_content(const struct object *object)
-{
-	struct stat st;
-
-	return object->content_id && object->debug_fd < 0 && !object->searching &&
-	       !object->supplements && !fstat(object->fd, &st) &&
-	       twins_is_as_hashed(&object->twin, &st);
-}
-
-struct objects_content objects_content(const struct objects *o, const struct object *object)
-{
-	const struct object *first =
-		object->twin.first ? objects_get(o, object->twin.first) : object;
-
-	if ((object->twin.first || object->twin.has_others) && first && is_content(object) &&
-	    (first == object || is_content(first)))
-		return (struct objects_content) { .object = first, .id = first->content_id };
-	return (struct objects_content) { .object = object, .id = object->id };
-}
-
 int objects_supply(struct objects *o, uint32_t id, uint32_t tgid, uint64_t start_boot_ns,
 		   const struct symbolizer_want *wants, size_t nr,
 		   const struct supplements_given *given, supplements_fn fn, void *userdata)
@@ -520,21 +400,6 @@ static void retire(struct objects *o, struct object *object)
 	object->retiring = true;
 }
 
-/* Who had its content from the object that is gone has it from the next. */
-static void replace_first(struct objects *o, uint32_t gone)
-{
-	void *value;
-
-	for (size_t it = 0; hashmap_next(o->by_id, &it, NULL, &value);) {
-		struct object *object = *(struct object **)value;
-
-		if (object->twin.first != gone)
-			continue;
-		object->twin.first = 0;
-		pair(object);
-	}
-}
-
 static void forget(struct objects *o, struct object *object)
 {
 	struct identity_key key = key_of(&object->identity);
@@ -542,8 +407,7 @@ static void forget(struct objects *o, struct object *object)
 	hashmap_remove(o->by_identity, &key);
 	hashmap_remove(o->by_id, &object->id);
 	table_source_remove(o->tables, object->table_slot);
-	if (object->twin.state == TWIN_HASHED)
-		replace_first(o, object->id);
+	objects_content_forget(object);
 	object_free(object);
 	o->forgotten++;
 }
@@ -560,7 +424,7 @@ static size_t forget_retired(struct objects *o)
 		struct object *object = *(struct object **)value;
 
 		if (object->retiring && !object->opening && !object->identifying &&
-		    !object->searching && !object->hashing &&
+		    !object->searching && !object->hashing && !object->hashing_debug &&
 		    !(object->supplements && supplements_busy(object->supplements)))
 			gone[nr++] = object;
 	}
@@ -617,6 +481,7 @@ void objects_counts(const struct objects *o, struct objects_counts *ret)
 					 .wrong_debug_files = o->wrong_debug_files,
 					 .hashed = o->hashed,
 					 .not_hashed = o->not_hashed,
+					 .recalled = o->recalled,
 					 .supplements = o->supplements,
 					 .roots_refused = roots_refused(o->roots),
 					 .less_inlines = o->less_inlines,

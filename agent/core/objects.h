@@ -14,6 +14,7 @@
 #include "agent/core/roots.h"
 #include "agent/core/sampler.h"
 #include "agent/core/supplements.h"
+#include "agent/core/symdisk.h"
 #include "agent/core/table_source.h"
 #include "agent/core/twins.h"
 #include "agent/opener/client.h"
@@ -33,13 +34,15 @@ struct object {
 	uint32_t table_slot; /* of its unwind table; UNWIND_SLOT_NONE while unopened */
 	/* private to objects.c */
 	struct supplements *supplements; /* once its symbolizer asked for one */
-	struct twin twin;
+	struct twin twin, debug_twin; /* of the file, and of its debug file */
+	struct rec_map debug_identity; /* of a file that is kept */
 	uint32_t content_id; /* of what was hashed; 0: it was not */
+	bool kept; /* its names are, on disk */
 	struct objects *objects;
 	unsigned int attempts;
 	bool opening, identifying, announced;
 	bool searching; /* for its debug file */
-	bool hashing;
+	bool hashing, hashing_debug;
 	bool shortened; /* an answer about it lacked something for want of memory */
 	uint32_t tgid; /* a process that mapped it, in whose root its debug file may be: */
 	struct root *root; /* NULL: it is not kept open */
@@ -62,7 +65,8 @@ struct objects_counts {
 	uint64_t forgotten; /* files that had one */
 	uint64_t refused; /* frames whose file found no place in the table */
 	uint64_t mismatches; /* descriptors that turned out to be another file */
-	uint64_t hashed; /* files that look like another one, and were read whole to know */
+	uint64_t hashed; /* files that look like another one, or whose names are kept: read whole */
+	uint64_t recalled; /* … that were read so before a restart */
 	uint64_t not_hashed; /* … and were not, for want of OBJECTS_HASH_BYTES */
 	size_t shared; /* files now whose names are those of an earlier one of equal content */
 	uint64_t less_inlines, less_lines,
@@ -70,9 +74,10 @@ struct objects_counts {
 	size_t shortened; /* files now with such answers */
 };
 
-/* tables: whom to tell of a file that is opened. */
+/* tables: whom to tell of a file that is opened. disk: where names are kept; NULL: nowhere. */
 int objects_new(struct objects **ret, struct sampler *sampler, struct openclient *opener,
-		struct symclient *symbolizer, struct table_source *tables, size_t max);
+		struct symclient *symbolizer, struct table_source *tables, struct symdisk *disk,
+		size_t max);
 struct objects *objects_free(struct objects *objects);
 DEFINE_CLEANUP(struct objects *, objects_free)
 
@@ -89,8 +94,8 @@ const struct object *objects_get(const struct objects *objects, uint32_t id);
 /*
  * Whose file to ask for the names of this one's: that of the first object of equal content (twins.h), else its own. The
  * content has a number of its own, of the file ids' space: what was read before the file was hashed is not shared. An
- * object with a separate debug file, or one whose symbolizer wanted other files, stays alone: its names are not in its
- * content.
+ * object with a separate debug file shares with no other object: its names are not in its content alone. One whose
+ * symbolizer wanted further files has no such content.
  *
  * An answer that came from another object, or under another number, counts only if it is still the one to ask when the
  * answer comes: the file may have been changed while it was read.
@@ -106,6 +111,15 @@ struct objects_content objects_content(const struct objects *objects, const stru
  * bits do not count. The first one of each file is logged.
  */
 void objects_add_less(struct objects *objects, uint32_t id, uint8_t less);
+
+/*
+ * Under what the object's names are on disk, if they may be. What is put there has come under the content's own number:
+ * the digests may be those of an earlier run, which are good enough to read.
+ */
+bool objects_key(const struct object *object, struct symdisk_key *ret);
+
+/* Names were asked for that are not on disk: the object is hashed, so that they can be put there. */
+void objects_want_content(struct objects *objects, uint32_t id);
 
 /* What to ask of an object's file: the descriptors of everything that is known to belong to it. */
 struct symclient_file objects_request(const struct object *object);

@@ -159,7 +159,7 @@ static int start_helpers(struct sampling *s, const struct sampling_config *confi
 				     s->symbolizer);
 	if (!r)
 		r = objects_new(&s->objects, s->sampler, s->opener, s->symbolizer, s->tables,
-				config->max_files);
+				config->symdisk, config->max_files);
 	return r;
 }
 

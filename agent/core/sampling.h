@@ -23,6 +23,7 @@ struct sampling_config {
 		drain_interval_ns; /* between looks at the ring, unless a record asks for one at once */
 	uint64_t ring_bytes; /* a power of two; 0: room for some intervals of every CPU's samples */
 	size_t max_files;
+	struct symdisk *symdisk; /* the caller's, as long as the sampling; NULL: none */
 	uint64_t memory_limit; /* divided by core/budget.h; 0: the default */
 };
 

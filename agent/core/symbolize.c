@@ -319,6 +319,25 @@ static int take_answer(struct batch *batch, uint64_t word, const struct symboliz
 	return 0;
 }
 
+/* Of what was hashed, and still is that (is_outdated() says so): for the next run, and for other containers. */
+static void keep_on_disk(const struct batch *batch, const struct symbolizer_result *result)
+{
+	const struct symbolize *s = batch->s;
+	_cleanup_(freep) uint64_t *offsets = NULL;
+	struct symdisk_key key;
+
+	if (!s->config.disk || !batch->content ||
+	    batch->content == FRAME_FILE_ID(s->words[batch->first]) ||
+	    !objects_key(content_of(batch).object, &key))
+		return;
+	offsets = calloc(batch->nr, sizeof(*offsets));
+	if (!offsets)
+		return;
+	for (size_t i = 0; i < batch->nr; i++)
+		offsets[i] = offset_of(s->words[batch->first + i]);
+	symdisk_put(s->config.disk, &key, offsets, result);
+}
+
 /* Words that are to be asked for again, with files that the answer wants, stay in the batch. */
 static void take_answers(struct batch *batch, const struct symbolizer_result *result)
 {
@@ -327,6 +346,7 @@ static void take_answers(struct batch *batch, const struct symbolizer_result *re
 	size_t left = 0;
 
 	batch->nr_provisional = 0;
+	keep_on_disk(batch, result);
 	for (size_t i = 0; i < batch->nr; i++) {
 		const struct symbolizer_answer *answer = &result->answers[i];
 		uint64_t word = s->words[batch->first + i];
@@ -472,15 +492,14 @@ static int add_mapping(struct symbolize *s, uint64_t word, uint32_t *ret)
 	return r ? r : profile_add_mapping(s->profile, &mapping, ret);
 }
 
-/* Answers what earlier windows asked for; the batch's words that are left stand at its beginning. */
-static int answer_from_cache(struct batch *batch)
+/* Answers what is in memory; the batch's words that are left stand at its beginning. */
+static int answer_from_memory(struct batch *batch)
 {
 	struct symbolize *s = batch->s;
 	struct symcache_entry entry;
 	size_t left = 0;
 
-	batch->content = content_of(batch).id;
-	for (size_t i = 0; s->config.cache && i < batch->nr; i++) {
+	for (size_t i = 0; i < batch->nr; i++) {
 		uint64_t word = s->words[batch->first + i];
 		int r;
 
@@ -494,9 +513,41 @@ static int answer_from_cache(struct batch *batch)
 		if (r)
 			return r;
 	}
-	if (s->config.cache)
-		batch->nr = left;
+	batch->nr = left;
 	return 0;
+}
+
+static void on_kept(uint64_t offset, const struct symbolizer_answer *answer,
+		    const struct symbolizer_frame *frames, void *userdata)
+{
+	struct batch *batch = userdata;
+	struct symbolize *s = batch->s;
+	uint64_t word = FRAME_MAKE_FILE(FRAME_FILE_ID(s->words[batch->first]), offset);
+
+	if (offset <= UINT32_MAX &&
+	    bsearch(&word, &s->words[batch->first], batch->nr, sizeof(word), compare_words))
+		symcache_put(s->config.cache, word_of_content(batch, word), answer, frames);
+}
+
+/* Answers what earlier windows asked for, or an earlier run. */
+static int answer_from_caches(struct batch *batch)
+{
+	struct symbolize *s = batch->s;
+	struct objects_content content = content_of(batch);
+	struct symdisk_key key;
+	int r;
+
+	batch->content = content.id;
+	r = s->config.cache ? answer_from_memory(batch) : 0;
+	if (r || !batch->nr || !s->config.disk || !content.object)
+		return r;
+	if (objects_key(content.object, &key)) {
+		symdisk_get(s->config.disk, &key, on_kept, batch);
+		r = answer_from_memory(batch);
+	}
+	if (!r && batch->nr)
+		objects_want_content(s->config.objects, content.object->id);
+	return r;
 }
 
 /* Does the symbolizer know anything of such words? */
@@ -529,7 +580,7 @@ static int plan_batches(struct symbolize *s)
 			continue;
 		r = add_mapping(s, word, &batch->mapping);
 		if (!r && is_answerable(word))
-			r = answer_from_cache(batch);
+			r = answer_from_caches(batch);
 		if (r)
 			return r;
 		if (batch->nr && is_answerable(word) && send_batch(batch, NULL) < 0)

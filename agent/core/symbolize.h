@@ -22,12 +22,13 @@ struct symbolize_config {
 	int vmlinux_fd; /* the kernel's own file with debug information; -1: none */
 	int vdso_fd; /* a copy of our vDSO; -1: none */
 	struct symcache *cache; /* of earlier windows; NULL: none */
+	struct symdisk *disk; /* … and of earlier runs; NULL: none */
 	const struct jitmaps *jitmaps; /* of the window's processes; NULL: none */
 };
 
 struct symbolize_counts {
 	uint64_t addresses, named; /* different frame addresses, and those with a name */
-	uint64_t cached; /* addresses that an earlier window had asked for */
+	uint64_t cached; /* addresses that an earlier window had asked for, or an earlier run */
 	uint64_t batches, failed; /* requests, and those that brought no answer */
 };
 

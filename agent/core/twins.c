@@ -70,6 +70,18 @@ bool twins_is_as_hashed(const struct twin *twin, const struct stat *st)
 	return twin->state == TWIN_HASHED && is_as_asked(twin, st);
 }
 
+void twins_recalled(struct twin *twin, const uint8_t digest[SYMBOLIZER_DIGEST_SIZE])
+{
+	memcpy(twin->digest, digest, sizeof(twin->digest));
+	twin->state = TWIN_RECALLED;
+}
+
+bool twins_is_as_recalled(const struct twin *twin, const struct stat *st)
+{
+	return (twin->state == TWIN_HASHED || twin->state == TWIN_RECALLED) &&
+	       is_as_asked(twin, st);
+}
+
 void twins_pair(struct twin *a, uint32_t id_a, struct twin *b, uint32_t id_b)
 {
 	struct twin *later = id_a < id_b ? b : a, *earlier = id_a < id_b ? a : b;

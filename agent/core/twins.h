@@ -19,6 +19,7 @@ enum twin_state {
 	TWIN_UNHASHED = 0,
 	TWIN_ASKED,
 	TWIN_HASHED,
+	TWIN_RECALLED, /* an earlier run of the program hashed it, as it is now */
 	TWIN_UNKNOWN, /* the file cannot be hashed: it has no twins */
 };
 
@@ -47,6 +48,12 @@ void twins_answer(struct twin *twin, const uint8_t digest[SYMBOLIZER_DIGEST_SIZE
 
 /* Is the file still what was hashed? */
 bool twins_is_as_hashed(const struct twin *twin, const struct stat *st);
+
+/* That was asked, and this was the answer before a restart: good for oneself, not for others. */
+void twins_recalled(struct twin *twin, const uint8_t digest[SYMBOLIZER_DIGEST_SIZE]);
+
+/* Is the file still what was hashed, now or then? */
+bool twins_is_as_recalled(const struct twin *twin, const struct stat *st);
 
 /* Notes, in both of them, that both are of equal content, if they are. */
 void twins_pair(struct twin *a, uint32_t id_a, struct twin *b, uint32_t id_b);

@@ -1,4 +1,5 @@
 """A running agent, and its store, as the end-to-end tests see them."""
+import json
 import os
 import random
 import re
@@ -9,6 +10,8 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
+import urllib.request
 
 BUILD = os.environ.get("FLEETPROF_BUILD", os.path.abspath("build"))
 TREE = os.environ.get("FLEETPROF_SOURCE", os.getcwd())
@@ -124,6 +127,31 @@ class Agent:
         if self.process and self.process.poll() is None:
             self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def address(agent):
+    """(http://ADDRESS, token) as the agent keeps it for its user."""
+    with open(f"{agent.folder}/state/url") as file:
+        url, token = file.read().strip().split("/#")
+    return url, token
+
+
+def get(agent, path, token=None):
+    url, right = address(agent)
+    request = urllib.request.Request(url + path, headers={"Authorization": "Bearer " + (token or right)})
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+
+
+def ask(agent, what, **parameters):
+    now = int(time.time() * 1000)
+    query = "&".join(f"{k}={v}" for k, v in {"from": now - 60_000, "to": now + 5_000, **parameters}.items())
+    status, body = get(agent, f"/api/v1/{what}?{query}")
+    check(status == 200, f"{what}: {status} {body[:200]}")
+    return json.loads(body)
 
 
 class Reader:

@@ -1,43 +1,15 @@
 #!/usr/bin/env python3
 """The agent's page as it is installed: real windows, real names, the token, metrics, and an exporter that is killed."""
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "golden"))
-from agent import TREE, Agent, check
+from agent import Agent, TREE, address, ask, check, get
 from prometheus import families
-
-
-def address(agent):
-    """(http://ADDRESS, token) as the agent keeps it for its user."""
-    with open(f"{agent.folder}/state/url") as file:
-        url, token = file.read().strip().split("/#")
-    return url, token
-
-
-def get(agent, path, token=None):
-    url, right = address(agent)
-    request = urllib.request.Request(url + path, headers={"Authorization": "Bearer " + (token or right)})
-    try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            return answer.status, answer.read()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read()
-
-
-def ask(agent, what, **parameters):
-    now = int(time.time() * 1000)
-    query = "&".join(f"{k}={v}" for k, v in {"from": now - 60_000, "to": now + 5_000, **parameters}.items())
-    status, body = get(agent, f"/api/v1/{what}?{query}")
-    check(status == 200, f"{what}: {status} {body[:200]}")
-    return json.loads(body)
 
 
 def check_profile(agent):

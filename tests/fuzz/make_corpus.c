@@ -69,6 +69,23 @@ static void make_wire(void)
 	save("fuzz_wire/frames", &symbols, sizeof(symbols));
 }
 
+/* What goes into a file (agent/core/symdisk.c): how, see fuzz_symbol_cache.c; two offsets; the answers. */
+static void make_symbol_cache(const struct buf *answers)
+{
+	const uint32_t head[] = { 2, 0 };
+	const uint64_t offsets[] = { 0x1000, 0x2000 };
+	_cleanup_(buf_deinitp) struct buf b = BUF_NULL;
+
+	buf_init(&b, SYMWIRE_ANSWER_MAX);
+	buf_addc(&b, 2);
+	buf_add(&b, head, sizeof(head));
+	buf_add(&b, offsets, sizeof(offsets));
+	buf_add(&b, answers->data, answers->len);
+	save("fuzz_symbol_cache/forged", b.data, b.len);
+	save("fuzz_symbol_cache/damaged", "\1\50\0\1\220\1\200", 7);
+	save("fuzz_symbol_cache/file", "\0FRPNAME1", 9);
+}
+
 static void make_answers(void)
 {
 	struct symbolizer_frame frames[] = {
@@ -114,6 +131,7 @@ static void make_answers(void)
 	buf_init(&b, SYMWIRE_ANSWER_MAX);
 	CHECK_INT(codec_encode_frames(&result, &b), 0);
 	save("fuzz_codec/frames", b.data, b.len);
+	make_symbol_cache(&b);
 	buf_reset(&b);
 	CHECK_INT(codec_encode_containers(containers, 2, &b), 0);
 	save("fuzz_codec/containers", b.data, b.len);

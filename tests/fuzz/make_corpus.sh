@@ -1,11 +1,11 @@
 #!/bin/sh
-# make_corpus.sh: writes the seeds of fuzz_sampler_record, fuzz_wire, fuzz_codec and fuzz_unwind_image (by make_corpus,
-# built with the asan preset), of fuzz_elf and fuzz_dwarf* (small programs, by clang, gcc and lld) and of fuzz_unwind
+# make_corpus.sh: writes the seeds of fuzz_sampler_record, fuzz_wire, fuzz_codec, fuzz_symbol_cache and
+# fuzz_unwind_image (by make_corpus, built with the asan preset), of fuzz_elf and fuzz_dwarf* (small programs, by clang, gcc and lld) and of fuzz_unwind
 # (those of ../golden/unwind). Run it when a format has changed.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 build=${1:-$here/../../build/asan}
-for fuzzer in fuzz_sampler_record fuzz_wire fuzz_codec fuzz_unwind_image fuzz_unwind fuzz_elf fuzz_dwarf \
+for fuzzer in fuzz_sampler_record fuzz_wire fuzz_codec fuzz_symbol_cache fuzz_unwind_image fuzz_unwind fuzz_elf fuzz_dwarf \
 	fuzz_dwarf_sections; do
 	rm -rf "$here/corpus/$fuzzer"
 	mkdir -p "$here/corpus/$fuzzer"

@@ -101,6 +101,22 @@ static void test_changes(void)
 	CHECK(!twins_is_as_hashed(&twin, &st));
 }
 
+/* What an earlier run knew is good for the file itself, and for no other. */
+static void test_recalled(void)
+{
+	struct twin a = hashed(10, digest_a), twin = { .state = TWIN_UNHASHED };
+	struct stat st = file_of(10, 500), changed = st;
+
+	CHECK(twins_ask(&twin, &st, NOW_NS));
+	twins_recalled(&twin, digest_a);
+	CHECK(twins_is_as_recalled(&twin, &st) && !twins_is_as_hashed(&twin, &st));
+	CHECK(twins_is_as_recalled(&a, &st));
+	changed.st_ctim.tv_nsec++;
+	CHECK(!twins_is_as_recalled(&twin, &changed));
+	twins_pair(&a, 1, &twin, 2);
+	CHECK(!twin.first && !a.has_others);
+}
+
 static void test_pairs(void)
 {
 	struct twin a = hashed(10, digest_a), b = hashed(10, digest_a), c = hashed(10, digest_a);
@@ -126,6 +142,7 @@ int main(void)
 	RUN(test_file_systems);
 	RUN(test_asking);
 	RUN(test_changes);
+	RUN(test_recalled);
 	RUN(test_pairs);
 	return 0;
 }
