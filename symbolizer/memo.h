@@ -43,7 +43,7 @@ const struct memo_entry *memo_find(struct memo *m, uint64_t address);
 static inline const struct symbolizer_frame *memo_frames(const struct memo *m,
 							 const struct memo_entry *entry)
 {
-	return &m->frames[entry->first_frame];
+	return entry->nr_frames ? &m->frames[entry->first_frame] : NULL;
 }
 
 /* Adds one, unless there is no room. */

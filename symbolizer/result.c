@@ -135,7 +135,7 @@ const struct symbolizer_answer *result_answer(const struct result *r, size_t i)
 
 const struct symbolizer_frame *result_answer_frames(const struct result *r, size_t i)
 {
-	return &r->frames[r->answers[i].first_frame];
+	return r->answers[i].nr_frames ? &r->frames[r->answers[i].first_frame] : NULL;
 }
 
 void result_finish(struct result *r, struct symbolizer_result *ret)

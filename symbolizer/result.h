@@ -29,7 +29,7 @@ uint32_t result_frames(const struct result *r);
 /* Sets answer i; its frames are those added since first_frame. */
 void result_set_answer(struct result *r, size_t i, const struct symbolizer_answer *answer);
 
-/* Answer i as it was set, and its frames, until more are added. */
+/* Answer i as it was set, and its frames (NULL if it has none), until more are added. */
 const struct symbolizer_answer *result_answer(const struct result *r, size_t i);
 const struct symbolizer_frame *result_answer_frames(const struct result *r, size_t i);
 
