@@ -24,6 +24,7 @@ static size_t memory_of_file(const struct sandbox *sandbox)
 }
 
 struct child {
+	enum symbolizer_demangle demangle;
 	size_t memory;
 	size_t batch; /* addresses that are answered at once */
 	int socket, file_fd, debug_fd;
@@ -59,8 +60,10 @@ static int open_file(struct child *c)
 {
 	int r = c->file ? 0 : symbolizer_file_new(&c->file, c->file_fd, NULL);
 
-	if (!r)
+	if (!r) {
 		symbolizer_file_set_memory(c->file, c->memory);
+		symbolizer_file_set_demangle(c->file, c->demangle);
+	}
 	/* One that is not this file's, or is broken, is not used; the answers show it. */
 	if (!r && c->debug_fd >= 0)
 		symbolizer_file_set_supplement(c->file, SYMBOLIZER_SUPPLEMENT_DEBUG, c->debug_fd,
@@ -171,7 +174,7 @@ static int answer_jit(struct child *c, const uint64_t *addresses, size_t nr, str
 {
 	_cleanup_(symbolizer_result_deinitp) struct symbolizer_result result =
 		SYMBOLIZER_RESULT_NULL;
-	int r = symbolizer_jit_frames(c->file_fd, c->debug_fd, addresses, nr, &result);
+	int r = symbolizer_jit_frames(c->file_fd, c->debug_fd, c->demangle, addresses, nr, &result);
 
 	return r ? r : codec_encode_frames(&result, out);
 }
@@ -237,11 +240,13 @@ static int send_answer(const struct child *c, const struct symwire_request *requ
 	return fdpass_send(c->socket, &header, sizeof(header), NULL, 0, fd);
 }
 
-void child_main(const struct sandbox *sandbox, int socket, int file_fd, int debug_fd)
+void child_main(const struct sandbox *sandbox, enum symbolizer_demangle demangle, int socket,
+		int file_fd, int debug_fd)
 {
 	static uint64_t message[(sizeof(struct symwire_request) / 8) + SYMWIRE_ADDRESSES_MAX];
 	const struct symwire_request *request = (const void *)message;
-	struct child c = { .memory = memory_of_file(sandbox),
+	struct child c = { .demangle = demangle,
+			   .memory = memory_of_file(sandbox),
 			   .batch = BATCH_FIRST,
 			   .socket = socket,
 			   .file_fd = file_fd,

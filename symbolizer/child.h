@@ -5,7 +5,8 @@
 #include "symbolizer/sandbox.h"
 
 /* Enters the sandbox and serves; does not return. debug_fd: what may be the file's debug file, or -1. */
-__attribute__((noreturn)) void child_main(const struct sandbox *sandbox, int socket, int file_fd,
-					  int debug_fd);
+__attribute__((noreturn)) void child_main(const struct sandbox *sandbox,
+					  enum symbolizer_demangle demangle, int socket,
+					  int file_fd, int debug_fd);
 
 #endif

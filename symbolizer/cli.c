@@ -4,6 +4,7 @@
 #include "agent/base/sys.h"
 #include "symbolizer/cli_unwind.h"
 #include "symbolizer/debug_paths.h"
+#include "symbolizer/demangle.h"
 #include "symbolizer/symbolizer.h"
 
 #include <errno.h>
@@ -70,19 +71,6 @@ static const struct option options[] = {
 	{ 0 },
 };
 
-static int parse_demangle(const char *how, enum symbolizer_demangle *ret)
-{
-	if (!strcmp(how, "full"))
-		*ret = SYMBOLIZER_DEMANGLE_FULL;
-	else if (!strcmp(how, "short"))
-		*ret = SYMBOLIZER_DEMANGLE_SHORT;
-	else if (!strcmp(how, "none"))
-		*ret = SYMBOLIZER_DEMANGLE_NONE;
-	else
-		return -EINVAL;
-	return 0;
-}
-
 enum { CLI_E_HELP = 1 };
 
 static int add_supplement(struct cli *cli, enum symbolizer_supplement kind, const char *path)
@@ -117,7 +105,7 @@ static int parse_value(struct cli *cli, int option, const char *value)
 		log_error("--memory %s: a number of MiB from 1 on", value);
 		return -EINVAL;
 	case 'd':
-		if (!parse_demangle(value, &cli->demangle))
+		if (!demangle_parse(value, &cli->demangle))
 			return 0;
 		log_error("--demangle %s: choose full, short or none", value);
 		return -EINVAL;

@@ -4,7 +4,13 @@
 
 #include "symbolizer/symbolizer.h"
 
-/* The demangled name, allocated, or NULL when the name is not mangled (or how is NONE). */
+/*
+ * The demangled name, allocated, or NULL when the name is not mangled, stands for more than a person would read, or how
+ * is NONE. SHORT is without parameters and template arguments. Time and memory are bounded, whatever the name.
+ */
 char *demangle(const char *name, enum symbolizer_demangle how);
+
+/* "full", "short" or "none"; else -EINVAL. */
+int demangle_parse(const char *text, enum symbolizer_demangle *ret);
 
 #endif

@@ -1,4 +1,5 @@
 /* Names of generated code. */
+#include "symbolizer/demangle.h"
 #include "symbolizer/jit.h"
 #include "symbolizer/result.h"
 
@@ -38,22 +39,29 @@ size_t jit_names_offer(struct jit_names *n, const struct jit_hit *hit)
 	return i - first;
 }
 
-static int add_frame(const struct jit_hit *hit, uint64_t address, struct result *result)
+static int add_frame(const struct jit_hit *hit, uint64_t address, enum symbolizer_demangle how,
+		     struct result *result)
 {
 	char raw[NAME_BYTES_MAX], text[NAME_BYTES_MAX];
+	_cleanup_(freep) char *demangled = NULL;
 	size_t len = MIN(hit->name_len, sizeof(raw) - 1);
 	struct symbolizer_frame frame = { .name = text, .system_name = raw, .file = "" };
 
 	memcpy(raw, hit->name, len);
 	raw[len] = '\0';
 	memcpy(text, raw, len + 1);
-	perfmap_split_name(text, &frame);
+	demangled = demangle(raw, how);
+	if (demangled)
+		frame.name = demangled;
+	else
+		perfmap_split_name(text, &frame);
 	if (hit->lines)
 		jitdump_line(hit, address, &frame);
 	return result_add_frame(result, &frame);
 }
 
-static int build(const struct jit_names *names, struct symbolizer_result *ret)
+static int build(const struct jit_names *names, enum symbolizer_demangle how,
+		 struct symbolizer_result *ret)
 {
 	_cleanup_(result_freep) struct result *result = NULL;
 	int r = result_new(&result, names->nr);
@@ -64,7 +72,7 @@ static int build(const struct jit_names *names, struct symbolizer_result *ret)
 
 		if (names->hits[i].name_len) {
 			a.source = names->hits[i].source;
-			r = add_frame(&names->hits[i], names->addresses[i], result);
+			r = add_frame(&names->hits[i], names->addresses[i], how, result);
 		}
 		result_set_answer(result, i, &a);
 	}
@@ -135,8 +143,8 @@ static int read_second(struct jit_names *names, int fd, struct bytes *ret)
 	return r;
 }
 
-int symbolizer_jit_frames(int fd, int second_fd, const uint64_t *addresses, size_t nr,
-			  struct symbolizer_result *ret)
+int symbolizer_jit_frames(int fd, int second_fd, enum symbolizer_demangle how,
+			  const uint64_t *addresses, size_t nr, struct symbolizer_result *ret)
 {
 	_cleanup_(freep) struct jit_hit *hits = calloc(nr + 1, sizeof(*hits));
 	_cleanup_(bytes_deinitp) struct bytes first = BYTES_NULL, second = BYTES_NULL;
@@ -148,5 +156,5 @@ int symbolizer_jit_frames(int fd, int second_fd, const uint64_t *addresses, size
 	r = read_names(&names, fd, &first);
 	if (!r && second_fd >= 0)
 		r = read_second(&names, second_fd, &second);
-	return r ? r : build(&names, ret);
+	return r ? r : build(&names, how, ret);
 }

@@ -3,6 +3,7 @@
 #include "agent/base/privilege.h"
 #include "agent/base/sys.h"
 #include "symbolizer/cli.h"
+#include "symbolizer/demangle.h"
 #include "symbolizer/supervisor.h"
 
 #include <errno.h>
@@ -25,7 +26,7 @@ static int misused(void)
 	return 2;
 }
 
-/* FD, and then pairs: --children N, --child-memory BYTES, --user UID. */
+/* FD, and then pairs: --children N, --child-memory BYTES, --user UID, --demangle HOW. */
 static int parse(struct serving *s, int argc, char **argv)
 {
 	uint64_t v;
@@ -36,6 +37,9 @@ static int parse(struct serving *s, int argc, char **argv)
 	if (argc < 1 || argc % 2 == 0 || sys_parse_u64(argv[0], 10, 0, 1023, &s->socket))
 		return -EINVAL;
 	for (int i = 1; i < argc; i += 2) {
+		if (!strcmp(argv[i], "--demangle") &&
+		    !demangle_parse(argv[i + 1], &s->config.demangle))
+			continue;
 		if (sys_parse_u64(argv[i + 1], 10, 1, INT64_MAX, &v) < 0)
 			return -EINVAL;
 		if (!strcmp(argv[i], "--children"))

@@ -182,7 +182,7 @@ static __attribute__((noreturn)) void become_child(const struct supervisor *s, i
 		_exit(1);
 	if (close_range(3, ~0u, 0) < 0)
 		_exit(1);
-	child_main(&s->sandbox, 0, 1, job->request.has_debug ? 2 : -1);
+	child_main(&s->sandbox, s->config.demangle, 0, 1, job->request.has_debug ? 2 : -1);
 }
 
 static int start_child(struct child_process *c, struct job *job)

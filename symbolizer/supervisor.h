@@ -7,6 +7,7 @@
 #define FLEETPROF_SYMBOLIZER_SUPERVISOR_H
 
 #include "agent/base/err.h"
+#include "symbolizer/symbolizer.h"
 
 #include <stdint.h>
 
@@ -14,6 +15,7 @@ struct supervisor_config {
 	uint32_t max_children; /* alive at once */
 	uint32_t deadline_ms; /* of a request in a child */
 	uint64_t child_memory; /* RLIMIT_DATA, bytes */
+	enum symbolizer_demangle demangle;
 };
 
 /* Serves the core at socket until it closes its end. Returns 0 or -errno. */

@@ -122,7 +122,7 @@ struct symbolizer_identity {
 	uint32_t debuglink_crc; /* of that file */
 };
 
-/* How demangled names look. */
+/* How demangled names look; SHORT: without parameters and template arguments. */
 enum symbolizer_demangle {
 	SYMBOLIZER_DEMANGLE_FULL,
 	SYMBOLIZER_DEMANGLE_SHORT,
@@ -203,7 +203,7 @@ bool symbolizer_file_symbol(const struct symbolizer_file *file, const char *name
  * know is looked for in second_fd, if that is not -1. Code that was replaced goes by its latest name. Nothing is kept:
  * the files are read once, from their beginning.
  */
-int symbolizer_jit_frames(int fd, int second_fd, const uint64_t *addresses, size_t nr,
-			  struct symbolizer_result *ret);
+int symbolizer_jit_frames(int fd, int second_fd, enum symbolizer_demangle how,
+			  const uint64_t *addresses, size_t nr, struct symbolizer_result *ret);
 
 #endif

@@ -89,6 +89,8 @@ static int set_helper_args(struct programs *p, const struct config *config, stru
 	p->symbolizer_args[1] = p->children;
 	p->symbolizer_args[2] = "--child-memory";
 	p->symbolizer_args[3] = p->child_memory;
+	p->symbolizer_args[4] = "--demangle";
+	p->symbolizer_args[5] = config_demangle[config->demangle];
 	add_user(p->symbolizer_args, &config->user.symbolizer, p->uids[0]);
 	add_user(p->opener_args, &config->user.opener, p->uids[1]);
 	return 0;

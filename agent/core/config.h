@@ -20,6 +20,9 @@
 
 #define CONFIG_FILE_DEFAULT "/etc/fleetprof/fleetprof.yaml" /* read if it is there */
 
+/* Ways to show the linker's names, NULL-terminated; the first is the default. */
+extern const char *const config_demangle[];
+
 struct config_strings {
 	char **items;
 	size_t nr;
@@ -100,6 +103,7 @@ struct config_relabels {
 struct config {
 	uint64_t rate; /* samples per second and CPU */
 	uint64_t window_ns, watch_window_ns;
+	uint64_t demangle; /* of config_demangle[]: how the symbolizer shows linker's names */
 	struct {
 		uint64_t limit; /* bytes, of everything together: budget_divide() */
 	} memory;

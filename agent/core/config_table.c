@@ -8,6 +8,7 @@
 #define DAY (24 * HOUR)
 #define MIB (1ull << 20)
 
+const char *const config_demangle[] = { "full", "short", "none", NULL };
 static const char *const upload_types[] = { "pyroscope", NULL };
 static const char *const relabel_actions[] = { "replace",   "keep",      "drop",      "keepequal",
 					       "dropequal", "hashmod",   "labelmap",  "labeldrop",
@@ -232,6 +233,15 @@ static const struct config_row rows[] = {
 	  .max = 10 * MINUTE,
 	  .group = CONFIG_SAMPLING,
 	  .help = "The same while somebody looks at the local page." },
+	{ .key = "demangle",
+	  .type = CONFIG_ENUM,
+	  .offset = IN(demangle),
+	  .fallback = "full",
+	  .choices = config_demangle,
+	  .group = CONFIG_RESTART,
+	  .help = "How names of C++, Rust and D are shown: full; short: without parameters and "
+		  "template arguments; none: as the linker has them. Profiles keep the linker's "
+		  "names beside in any case." },
 	{ .key = "memory.limit",
 	  .type = CONFIG_BYTES,
 	  .offset = IN(memory.limit),

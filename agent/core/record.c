@@ -72,8 +72,10 @@ static int check_outputs(const struct record_options *o, struct err *err)
 
 static int split_off_keeper(struct recording *r, char *opener, char *symbolizer, struct err *err)
 {
+	const char *const args[] = { "--demangle", r->options->demangle, NULL };
 	struct keeper_config config = { .opener = opener,
 					.symbolizer = symbolizer,
+					.symbolizer_args = args,
 					.nr_outputs = r->options->nr_outputs,
 					.command = r->options->command };
 

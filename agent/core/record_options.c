@@ -2,6 +2,7 @@
 #include "agent/core/record_options.h"
 #include "agent/base/clock.h"
 #include "agent/base/sys.h"
+#include "agent/core/config.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -23,6 +24,8 @@ const char *record_options_help(void)
 	       "  -o, --output FILE      .html (flame graph), .svg (a still one), .pb.gz (pprof), .folded\n"
 	       "                         or .speedscope.json; may be repeated\n"
 	       "                         (default fleetprof-DATE-TIME.html)\n"
+	       "      --demangle HOW     names of C++, Rust and D: full (default), short (without parameters\n"
+	       "                         and template arguments), or none (as the linker has them)\n"
 	       "  -v, --verbose          say more on the way\n"
 	       "  -h, --help             this text\n"
 	       "\n"
@@ -61,6 +64,17 @@ static int parse_duration(struct record_options *o, const char *arg, struct err 
 	if (v > 0 && !o->duration_ns)
 		o->duration_ns = 1;
 	return 0;
+}
+
+static int parse_demangle(struct record_options *o, const char *arg, struct err *err)
+{
+	for (size_t i = 0; config_demangle[i]; i++) {
+		if (!strcmp(arg, config_demangle[i])) {
+			o->demangle = config_demangle[i];
+			return 0;
+		}
+	}
+	return err_set(err, -EINVAL, "--demangle %s: choose full, short or none", arg);
 }
 
 static int parse_pids(struct record_options *o, const char *arg, struct err *err)
@@ -138,6 +152,7 @@ static const struct option long_options[] = {
 	{ "pid", required_argument, NULL, 'p' },
 	{ "container", required_argument, NULL, 'C' },
 	{ "cgroup", required_argument, NULL, 'G' },
+	{ "demangle", required_argument, NULL, 'D' },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
@@ -160,6 +175,8 @@ static int parse_one(struct record_options *o, int c, char **argv, struct err *e
 	case 'G':
 		o->cgroup = optarg;
 		return 0;
+	case 'D':
+		return parse_demangle(o, optarg, err);
 	case 'v':
 		o->verbose = true;
 		return 0;
@@ -197,7 +214,8 @@ int record_options_parse(struct record_options *ret, int argc, char **argv, stru
 	bool has_duration = false;
 	int c, r;
 
-	*ret = (struct record_options) { .rate_hz = RECORD_RATE_DEFAULT };
+	*ret = (struct record_options) { .rate_hz = RECORD_RATE_DEFAULT,
+					 .demangle = config_demangle[0] };
 	optind = 0; /* GNU: start anew */
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, "+:F:d:o:p:vh", long_options, NULL)) != -1) {

@@ -27,6 +27,7 @@ struct record_options {
 	pid_t pids[RECORD_PIDS_MAX];
 	size_t nr_pids;
 	const char *container, *cgroup; /* NULL: not asked for */
+	const char *demangle; /* one of config_demangle[] */
 	char **command; /* NULL-terminated, or NULL */
 	struct record_output outputs[RECORD_OUTPUTS_MAX];
 	size_t nr_outputs;

@@ -15,7 +15,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	_cleanup_(closep) int fd = -1;
 
 	assert(!sys_memfd("jit", &fd) && !sys_write_all(fd, data, size));
-	if (symbolizer_jit_frames(fd, -1, addresses, ARRAY_SIZE(addresses), &r))
+	if (symbolizer_jit_frames(fd, -1, SYMBOLIZER_DEMANGLE_FULL, addresses,
+				  ARRAY_SIZE(addresses), &r))
 		return 0;
 	assert(r.nr_answers == ARRAY_SIZE(addresses));
 	for (size_t i = 0; i < r.nr_answers; i++) {

@@ -10,7 +10,7 @@ static void frames_of(const void *data, size_t size, const uint64_t *addresses, 
 
 	CHECK(!sys_memfd("jit", &fd));
 	CHECK(!sys_write_all(fd, data, size));
-	CHECK(!symbolizer_jit_frames(fd, -1, addresses, nr, ret));
+	CHECK(!symbolizer_jit_frames(fd, -1, SYMBOLIZER_DEMANGLE_FULL, addresses, nr, ret));
 	CHECK_INT(ret->nr_answers, nr);
 }
 
@@ -290,7 +290,8 @@ static void test_both_files(void)
 	CHECK(!sys_write_all(map_fd, map, sizeof(map) - 1));
 	CHECK(!sys_write_all(dump_fd, d.data, d.len));
 	buf_deinit(&d);
-	CHECK(!symbolizer_jit_frames(dump_fd, map_fd, addresses, ARRAY_SIZE(addresses), &r));
+	CHECK(!symbolizer_jit_frames(dump_fd, map_fd, SYMBOLIZER_DEMANGLE_FULL, addresses,
+				     ARRAY_SIZE(addresses), &r));
 	CHECK_STR(name_of(&r, 0), "dump's");
 	CHECK_STR(name_of(&r, 1), "map's newer");
 	CHECK_STR(name_of(&r, 2), "map's");
