@@ -3,6 +3,7 @@
 #define FLEETPROF_SYMBOLIZER_CHILD_H
 
 #include "symbolizer/sandbox.h"
+#include "symbolizer/symbolizer.h"
 
 /* Enters the sandbox and serves; does not return. debug_fd: what may be the file's debug file, or -1. */
 __attribute__((noreturn)) void child_main(const struct sandbox *sandbox,

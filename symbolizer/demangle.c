@@ -203,6 +203,15 @@ char *demangle(const char *name, enum symbolizer_demangle how)
 	return text;
 }
 
+char *demangle_plain(const char *name, enum symbolizer_demangle how)
+{
+	char *text = how == SYMBOLIZER_DEMANGLE_SHORT && strchr(name, '<') ? strdup(name) : NULL;
+
+	if (text)
+		cut_templates(text);
+	return text;
+}
+
 int demangle_parse(const char *text, enum symbolizer_demangle *ret)
 {
 	if (!strcmp(text, "full"))

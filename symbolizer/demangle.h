@@ -10,6 +10,12 @@
  */
 char *demangle(const char *name, enum symbolizer_demangle how);
 
+/*
+ * The same for a name that is not the linker's but the source's, as DWARF has those of C++: with template arguments.
+ * NULL when it stays as it is.
+ */
+char *demangle_plain(const char *name, enum symbolizer_demangle how);
+
 /* "full", "short" or "none"; else -EINVAL. */
 int demangle_parse(const char *text, enum symbolizer_demangle *ret);
 

@@ -112,19 +112,20 @@ static void follow(struct dwarf_units *units, struct dwarf_entry *near, const st
 	}
 }
 
-/* The linker's name as a person writes it; itself when it is not mangled, or the ceiling is in the way. */
-static const char *demangled(struct dwarf_names *names, const char *linkage)
+/* A name as a person reads it; itself when there is no other way, or the ceiling is in the way. */
+static const char *shown(struct dwarf_names *names, const char *raw,
+			 char *(*show)(const char *name, enum symbolizer_demangle how))
 {
-	const char *name = known(names, linkage);
+	const char *name = known(names, raw);
 	_cleanup_(freep) char *text = NULL;
 
 	if (name)
 		return name;
-	text = demangle(linkage, names->how);
+	text = show(raw, names->how);
 	name = text ? arena_string(&names->arena, text, strlen(text)) : NULL;
 	if (!name)
-		name = linkage;
-	remember(names, linkage, name);
+		name = raw;
+	remember(names, raw, name);
 	return name;
 }
 
@@ -145,10 +146,13 @@ const struct dwarf_name *dwarf_names_get(struct dwarf_names *names, struct dwarf
 	if (!new)
 		return NULL;
 	follow(units, near, ref, &f);
-	*new = (struct dwarf_name) { .name = f.linkage && *f.linkage ? demangled(names, f.linkage)
-								     : f.name,
-				     .system_name = f.linkage && *f.linkage ? f.linkage : f.name,
-				     .start_line = f.line };
+	*new = (struct dwarf_name) { .name = f.name, .system_name = f.name, .start_line = f.line };
+	if (f.linkage && *f.linkage) {
+		new->system_name = f.linkage;
+		new->name = shown(names, f.linkage, demangle);
+	} else if (f.name && names->how == SYMBOLIZER_DEMANGLE_SHORT) {
+		new->name = shown(names, f.name, demangle_plain);
+	}
 	remember(names, info.data + ref->offset, new);
 	return new;
 }

@@ -20,3 +20,13 @@ if command -v go >/dev/null 2>&1; then
 			fail "line $(line $name) ($name) is missing: $(head -20 "$work/lines")"
 	done
 fi
+
+# As the linker has them, and without parameters and template arguments.
+record -F 497 -o "$work/short.folded" -o "$work/short.pb.gz" --demangle short -- "$work/inlined" 500
+grep -q ';shop::checkout;.*;shop::Basket::add [0-9]*$' "$work/short.folded" ||
+	fail "no short names: $(head -c 600 "$work/short.folded")"
+! grep -q 'fill<' "$work/short.folded" || fail "template arguments in short names"
+record -F 497 -o "$work/none.folded" --demangle none -- "$work/inlined" 500
+grep -q ';_ZN4shop8checkoutERNS_6BasketE;' "$work/none.folded" || fail "no names of the linker's: $(head -c 600 "$work/none.folded")"
+! "$fleetprof" record --demangle pretty -- true 2>"$work/err" || fail "--demangle pretty is taken"
+grep -q 'choose full, short or none' "$work/err" || fail "it does not say what --demangle takes"

@@ -333,7 +333,8 @@ static const struct {
 };
 #define WELL_BEHAVED ARRAY_SIZE(behaviours)
 
-void child_main(const struct sandbox *sandbox, int socket, int file_fd, int debug_fd)
+void child_main(const struct sandbox *sandbox, enum symbolizer_demangle demangle, int socket,
+		int file_fd, int debug_fd)
 {
 	uint64_t message[sizeof(struct symwire_request) / 8 + 1];
 	const struct symwire_request *request = (const void *)message;

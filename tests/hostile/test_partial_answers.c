@@ -57,7 +57,8 @@ static void answer(int socket, const struct symwire_request *request, unsigned i
 	close(fd);
 }
 
-void child_main(const struct sandbox *sandbox, int socket, int file_fd, int debug_fd)
+void child_main(const struct sandbox *sandbox, enum symbolizer_demangle demangle, int socket,
+		int file_fd, int debug_fd)
 {
 	static uint64_t message[sizeof(struct symwire_request) / 8 + SYMWIRE_ADDRESSES_MAX];
 	int fd;

@@ -299,7 +299,8 @@ static const struct attempt allowances[] = {
 	{ "may_make_an_answer", may_make_an_answer },
 };
 
-void child_main(const struct sandbox *sandbox, int socket, int file_fd, int debug_fd)
+void child_main(const struct sandbox *sandbox, enum symbolizer_demangle demangle, int socket,
+		int file_fd, int debug_fd)
 {
 	uint64_t message[sizeof(struct symwire_request) / 8 + 1];
 	const struct symwire_request *request = (const void *)message;

@@ -129,6 +129,26 @@ static void test_real_names(void)
 	}
 }
 
+/* Names of the source's, in DWARF. */
+static void test_plain_names(void)
+{
+	static const char *const names[][2] = {
+		{ "fill<shop::Basket>", "fill" },
+		{ "operator< <int>", "operator<" },
+		{ "operator<<", "operator<<" },
+		{ "main.f[chan<- int]", "main.f[chan<- int]" },
+		{ "a<b", "a<b" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		_cleanup_(freep) char *cut = demangle_plain(names[i][0], SYMBOLIZER_DEMANGLE_SHORT);
+
+		CHECK_STR(cut, names[i][1]);
+		CHECK(!demangle_plain(names[i][0], SYMBOLIZER_DEMANGLE_FULL));
+	}
+	CHECK(!demangle_plain("main", SYMBOLIZER_DEMANGLE_SHORT));
+}
+
 /* A substitution of C++ or a back reference of Rust: nothing for 0, then from 0 on in that base. */
 static void add_number(struct buf *b, unsigned int n, const char *digits)
 {
@@ -268,6 +288,7 @@ int main(void)
 	RUN(test_short);
 	RUN(test_none);
 	RUN(test_real_names);
+	RUN(test_plain_names);
 	RUN(test_deep_names);
 	RUN(test_doubling_names);
 	self = symbolizer_file_free(self);

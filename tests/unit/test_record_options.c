@@ -42,6 +42,12 @@ static void test_everything(void)
 	CHECK_INT(PARSE(o, e, "-o", "x.svg"), 0);
 	CHECK_INT(o.outputs[0].format, RECORD_SVG);
 	CHECK_INT(PARSE(o, e, "-o", "x.json"), -EINVAL);
+	CHECK_STR(o.demangle, "full");
+	CHECK_INT(PARSE(o, e, "--demangle", "short"), 0);
+	CHECK_STR(o.demangle, "short");
+	CHECK_INT(PARSE(o, e, "--demangle=pretty"), -EINVAL);
+	CHECK(strstr(e.text, "full, short or none"));
+	e = ERR_NULL;
 	CHECK_INT(PARSE(o, e, "--help"), RECORD_OPTIONS_E_HELP);
 	CHECK_INT(PARSE(o, e, "--", "sleep", "-x"), 0);
 	CHECK_STR(o.command[1], "-x");
