@@ -9,13 +9,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 
 /* First only the path: opening a device may already do something (a watchdog starts). */
 #define PATH_FLAGS (O_PATH | O_CLOEXEC)
+#define CONFIGFS_MAGIC 0x62656570 /* not in linux/magic.h */
 #define THREADS_MAX 64 /* of a process whose leader has ended: any that lives will do */
 #define OPEN_FLAGS (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
 
@@ -121,6 +124,30 @@ static int open_root(int proc_fd, uint32_t tgid)
 	return fd < 0 ? err_last() : fd;
 }
 
+/*
+ * File systems whose "regular files" are questions to the kernel, of which a root may have the host's: to open one may
+ * act, /proc/PID has other processes' secrets, and nothing that is looked for is there.
+ */
+static bool is_kernel_interface(int path_fd)
+{
+	static const uint32_t magics[] = {
+		PROC_SUPER_MAGIC,     SYSFS_MAGIC,    DEBUGFS_MAGIC,  TRACEFS_MAGIC,
+		SECURITYFS_MAGIC,     SELINUX_MAGIC,  SMACK_MAGIC,    CGROUP_SUPER_MAGIC,
+		CGROUP2_SUPER_MAGIC,  BPF_FS_MAGIC,   PSTOREFS_MAGIC, EFIVARFS_MAGIC,
+		RDTGROUP_SUPER_MAGIC, BINFMTFS_MAGIC, NSFS_MAGIC,     XENFS_SUPER_MAGIC,
+		CONFIGFS_MAGIC,
+	};
+	struct statfs st;
+
+	if (fstatfs(path_fd, &st) < 0) /* a server's no; those below never fail */
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(magics); i++) {
+		if ((uint32_t)st.f_type == magics[i])
+			return true;
+	}
+	return false;
+}
+
 static int open_below(int root, const char *wanted, uint64_t resolve)
 {
 	struct open_how how = { .flags = PATH_FLAGS,
@@ -132,7 +159,12 @@ static int open_below(int root, const char *wanted, uint64_t resolve)
 		if (fd >= 0 || errno != EAGAIN)
 			break;
 	}
-	return fd < 0 ? err_last() : fd;
+	if (fd < 0)
+		return err_last();
+	if (!is_kernel_interface(fd))
+		return fd;
+	close(fd);
+	return -EINVAL;
 }
 
 int opener_open_in_root(int proc_fd, uint32_t tgid, const char *wanted, uint64_t resolve)
