@@ -227,12 +227,13 @@ static void go_to_group(struct unwind_rows *rows, uint32_t number)
 void unwind_rows_add(struct unwind_rows *rows, uint32_t offset, uint64_t rule)
 {
 	struct group *g = &rows->group;
-	uint32_t number = offset >> UNWIND_GROUP_SHIFT;
+	uint32_t number;
 
-	if (offset < rows->offset)
-		offset = rows->offset;
 	if (rule == rows->rule)
 		return;
+	if (offset < rows->offset)
+		offset = rows->offset;
+	number = offset >> UNWIND_GROUP_SHIFT;
 	if (g->number != number)
 		go_to_group(rows, number);
 	if (g->nr_rows && g->offsets[g->nr_rows - 1] == (uint16_t)offset && !g->full)

@@ -298,6 +298,7 @@ int main(int argc, char **argv)
 		add_go();
 	}
 	mutant_state = number * 0x9e3779b97f4a7c15ULL | 1;
+	setvbuf(stdout, NULL, _IOLBF, 0); /* children have no part of it */
 	begin = clock_mono_ns();
 	for (size_t i = 0; i < count; i++)
 		bad += !one(i, folder);

@@ -1,6 +1,7 @@
 /* Call frame information that lies about sizes, ranges and itself: bounded, counted, and never believed. */
 #include "proto/unwind_image.h"
 #include "symbolizer/symbolizer.h"
+#include "symbolizer/unwind_rows.h"
 #include "tests/fixtures/cfi_maker.h"
 #include "tests/test.h"
 
@@ -216,6 +217,26 @@ static void test_many_functions(void)
 	CHECK(after.uordblks + after.hblkhd <= before.uordblks + before.hblkhd + (1 << 16));
 }
 
+/* Go's tables may lie about where their functions are: nothing goes back to a group that is written. */
+static void test_rows_that_go_back(void)
+{
+	_cleanup_(unwind_rows_freep) struct unwind_rows *rows = NULL;
+	struct unwind_header counters = { .nr_fdes = 0 };
+
+	buf_deinit(&image);
+	buf_init(&image, UNWIND_IMAGE_BYTES_MAX);
+	CHECK_INT(unwind_rows_new(&rows, &image), 0);
+	unwind_rows_add(rows, 1 << UNWIND_GROUP_SHIFT, SP(8));
+	unwind_rows_add(rows, 3 << UNWIND_GROUP_SHIFT, SP(16));
+	unwind_rows_add(rows, (2 << UNWIND_GROUP_SHIFT) + 5, SP(24));
+	unwind_rows_add(rows, 7, SP(32));
+	unwind_rows_add(rows, (3 << UNWIND_GROUP_SHIFT) + 5, UNWIND_GAP);
+	CHECK_INT(unwind_rows_finish(rows, &counters), 0);
+	CHECK(unwind_image_check(image.data, image.len));
+	CHECK_INT(header()->first_group, 1);
+	CHECK_INT(header()->nr_groups, 3);
+}
+
 int main(void)
 {
 	RUN(test_plain);
@@ -226,6 +247,7 @@ int main(void)
 	RUN(test_numbers);
 	RUN(test_remember_for_ever);
 	RUN(test_many_functions);
+	RUN(test_rows_that_go_back);
 	buf_deinit(&image);
 	return 0;
 }
