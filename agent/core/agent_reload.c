@@ -21,12 +21,14 @@ static int apply(struct agent *a, unsigned int groups)
 	if (groups & CONFIG_LOG)
 		log_init("fleetprof", (enum log_level)a->config->log.level,
 			 (enum log_format)a->config->log.format);
-	if (groups & CONFIG_SAMPLING)
+	if (groups & CONFIG_SAMPLING) {
 		agent_window_set_length(a);
+		r = agent_set_tick(a);
+	}
 	a->filter = filter_of_config(a->config);
 	if (groups & CONFIG_FILTER)
 		sampling_filter_changed(&a->sampling);
-	if (groups & CONFIG_EXPORTER)
+	if (!r && (groups & CONFIG_EXPORTER))
 		r = agent_set_exporter_args(a);
 	if (!r && (groups & CONFIG_EXPORTER))
 		r = exporterclient_restart(a->exporter);

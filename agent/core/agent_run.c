@@ -14,7 +14,9 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#define METRICS_EVERY 10 /* seconds */
+#define METRICS_NS (10 * NSEC_PER_SEC)
+#define TICK_QUIET_NS                                                                              \
+	(2 * NSEC_PER_SEC) /* while nobody watches: the fewer, the deeper an idle machine sleeps */
 #define MAX_FILES 16384
 #define OTHER_FILES 256
 #define ROW_BYTES                                                                                  \
@@ -30,6 +32,22 @@ static void say_status(struct agent *a)
 		      a->counts.unfinished + a->counts.unbalanced);
 }
 
+/* Windows end on a tick. */
+static uint64_t tick_ns(const struct agent *a)
+{
+	return a->watched || agent_window_length(a) % TICK_QUIET_NS ? NSEC_PER_SEC : TICK_QUIET_NS;
+}
+
+int agent_set_tick(struct agent *a)
+{
+	uint64_t every = tick_ns(a);
+
+	if (!a->tick) /* before the start, or after the end */
+		return 0;
+	return loop_source_set_timer(a->tick,
+				     timeline_next(clock_boot_ns(), clock_wall_ns(), every), every);
+}
+
 static int on_tick(struct loop_source *source, uint64_t missed, void *userdata)
 {
 	struct agent *a = userdata;
@@ -42,9 +60,11 @@ static int on_tick(struct loop_source *source, uint64_t missed, void *userdata)
 	r = agent_look_at_kill_switch(a);
 	if (r < 0)
 		return r;
-	if (++a->ticks % METRICS_EVERY == 0 && agent_metrics_send(a) < 0)
-		log_debug("the metrics are not sent this time");
 	now = clock_boot_ns(); /* after the drain: what was drained is older */
+	if (now >= a->metrics_due_ns && agent_metrics_send(a) < 0)
+		log_debug("the metrics are not sent this time");
+	if (now >= a->metrics_due_ns)
+		a->metrics_due_ns = now + METRICS_NS - TICK_QUIET_NS / 2; /* ticks are not exact */
 	notify_alive(a->notify, now);
 	step = timeline_look(&a->timeline, now, clock_wall_ns());
 	if (step == TIMELINE_GOES_ON)
@@ -53,11 +73,8 @@ static int on_tick(struct loop_source *source, uint64_t missed, void *userdata)
 	if (!r)
 		r = agent_window_open(a, step == TIMELINE_JUMPED);
 	say_status(a);
-	/* The wall clock may have been slewed: stay on its seconds. */
-	return r
-		       ?: loop_source_set_timer(
-				  source, timeline_next_second(clock_boot_ns(), clock_wall_ns()),
-				  NSEC_PER_SEC);
+	/* The wall clock may have been slewed: stay on its seconds. The length of windows may be another. */
+	return r ?: agent_set_tick(a);
 }
 
 static int on_step(struct loop_source *source, uint64_t missed, void *userdata)
@@ -112,6 +129,8 @@ static void on_watch(bool watched, void *userdata)
 		return;
 	a->watched = watched;
 	agent_window_set_length(a);
+	if (agent_set_tick(a) < 0)
+		log_warn("the timer of the page's windows cannot be set");
 }
 
 static void on_address(const char *address, void *userdata)
@@ -283,12 +302,13 @@ static int watch_signals(struct agent *a)
 
 static int start(struct agent *a, struct err *err)
 {
-	uint64_t first = timeline_next_second(clock_boot_ns(), clock_wall_ns());
 	struct loop *loop = a->sampling.loop;
 	int r = watch_signals(a);
 
 	if (!r)
-		r = loop_add_timer(loop, &a->tick, first, NSEC_PER_SEC, on_tick, a);
+		r = loop_add_timer(loop, &a->tick, 0, 0, on_tick, a);
+	if (!r)
+		r = agent_set_tick(a);
 	if (!r)
 		r = loop_add_timer(loop, &a->step, 0, 0, on_step, a);
 	if (!r)

@@ -65,7 +65,7 @@ struct agent {
 	uint64_t signalled_ns;
 	struct agent_counts counts;
 	struct stack_counts *stacks;
-	unsigned int ticks;
+	uint64_t metrics_due_ns; /* when the exporter is told them next */
 };
 
 /*
@@ -73,6 +73,9 @@ struct agent {
  */
 int agent_run(struct config *config, int argc, char **argv, struct agent_state *state,
 	      struct keeper *keeper, struct notify *notify, struct err *err);
+
+/* How often it looks after everything, by the length of windows, and whether somebody watches. */
+int agent_set_tick(struct agent *a);
 
 /* agent_reload.c: reads the settings again and applies what changed; what is invalid is said and changes nothing. */
 int agent_reload(struct agent *a);

@@ -43,9 +43,9 @@ uint64_t timeline_start_wall(const struct timeline *t, enum timeline_step step, 
 	return t->start_boot_ns + (wall_ns - boot_ns);
 }
 
-uint64_t timeline_next_second(uint64_t boot_ns, uint64_t wall_ns)
+uint64_t timeline_next(uint64_t boot_ns, uint64_t wall_ns, uint64_t every_ns)
 {
-	return boot_ns + NSEC_PER_SEC - wall_ns % NSEC_PER_SEC;
+	return boot_ns + every_ns - wall_ns % every_ns;
 }
 
 bool timeline_is_doubtful(uint64_t wall_ns, uint64_t reference_ns, bool synchronized)

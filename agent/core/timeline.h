@@ -45,8 +45,8 @@ enum timeline_step timeline_look(struct timeline *t, uint64_t boot_ns, uint64_t 
 uint64_t timeline_start_wall(const struct timeline *t, enum timeline_step step, uint64_t boot_ns,
 			     uint64_t wall_ns);
 
-/* The next whole second of the wall clock, in boot time. */
-uint64_t timeline_next_second(uint64_t boot_ns, uint64_t wall_ns);
+/* The wall clock's next multiple of every_ns, in boot time. */
+uint64_t timeline_next(uint64_t boot_ns, uint64_t wall_ns, uint64_t every_ns);
 
 /*
  * Can the wall clock not be right? Only the past is known: it stands more than 10 minutes before reference_ns, a time

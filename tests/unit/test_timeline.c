@@ -85,8 +85,10 @@ static void test_suspend(void)
 
 static void test_seconds(void)
 {
-	CHECK_INT(timeline_next_second(BOOT, WALL), BOOT + S);
-	CHECK_INT(timeline_next_second(BOOT, WALL + S / 4), BOOT + S - S / 4);
+	CHECK_INT(timeline_next(BOOT, 1000 * S, S), BOOT + S);
+	CHECK_INT(timeline_next(BOOT, 1000 * S + S / 4, S), BOOT + S - S / 4);
+	CHECK_INT(timeline_next(BOOT, 1000 * S + S / 4, 2 * S), BOOT + 2 * S - S / 4);
+	CHECK_INT(timeline_next(BOOT, 1001 * S, 2 * S), BOOT + S);
 }
 
 static void test_doubt(void)
