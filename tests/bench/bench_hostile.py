@@ -19,18 +19,13 @@ SECONDS = 5
 
 
 def seeds(bench):
-    """The seeds of the fuzzers, and what compilers make of the golden programs."""
-    found = [f"{bench.tree}/tests/{folder}/{name}" for folder in ("fuzz/corpus/fuzz_dwarf", "golden/dwarf")
-             for name in os.listdir(f"{bench.tree}/tests/{folder}")
+    """The seeds of the fuzzers, the golden programs, and what the compilers at hand make of them."""
+    made = f"{bench.folder}/seeds"
+    subprocess.run([f"{bench.tree}/tests/hostile/mutant_seeds.sh", made], check=True, stdout=subprocess.DEVNULL,
+                   env=dict(os.environ, GOCACHE=f"{bench.folder}/cache", HOME=os.environ.get("HOME", bench.folder)))
+    folders = [f"{bench.tree}/tests/{f}" for f in ("fuzz/corpus/fuzz_dwarf", "fuzz/corpus/fuzz_elf", "golden/dwarf")]
+    found = [f"{folder}/{name}" for folder in (*folders, made) for name in os.listdir(folder)
              if not re.search(r"\.(txt|sh|c|cc|rs|f90)$|^answers$", name)]
-    if shutil.which("go"):
-        source = f"{bench.folder}/main.go"
-        with open(source, "w") as file:
-            file.write("package main\n\nfunc main() { println(len(make([]int, 3))) }\n")
-        program = f"{bench.folder}/go-program"
-        subprocess.run(["go", "build", "-o", program, source], check=False, capture_output=True,
-                       env=dict(os.environ, GOCACHE=f"{bench.folder}/cache", GOFLAGS="-mod=mod"))
-        found += [program] if os.path.exists(program) else []
     return sorted(found)
 
 
@@ -53,6 +48,11 @@ def end_of(command, addresses):
     return "hung" if -process.returncode in (signal.SIGXCPU, signal.SIGKILL) else "crashed"
 
 
+def addresses(folder, mutant):
+    with open(f"{folder}/{mutant}.addresses", "rb") as file:
+        return file.read()
+
+
 def run(bench):
     program = f"{bench.build}/tests/hostile_test_mutants"
     if not os.path.exists(program):
@@ -65,12 +65,12 @@ def run(bench):
     folder = f"{bench.folder}/mutants"
     os.mkdir(folder)
     output_of([program, "-n", str(max(count // SHARE, 1)), "-s", "7", "-d", folder, *files])
-    addresses = "".join(f"0x{0x1000 + 8 * i:x}\n" for i in range(128)).encode()
+    mutants = [m for m in os.listdir(folder) if m.isdigit()]
     tools = {"fleetprof-symbolizer": [f"{bench.build}/fleetprof-symbolizer", "--memory", "8", "-e"],
              "llvm-symbolizer-19": ["llvm-symbolizer-19", "-i", "-e"], "llvm-symbolizer": ["llvm-symbolizer", "-i", "-e"],
              "eu-addr2line": ["eu-addr2line", "-f", "-i", "-e"], "addr2line": ["addr2line", "-f", "-i", "-e"]}
     for name, command in tools.items():
         if not shutil.which(command[0]):
             continue
-        ends = collections.Counter(end_of(command + [f"{folder}/{m}"], addresses) for m in os.listdir(folder))
+        ends = collections.Counter(end_of(command + [f"{folder}/{m}"], addresses(folder, m)) for m in mutants)
         bench.row(f"{name}, {sum(ends.values())} of them", f"{ends['crashed']} crashed", f"{ends['hung']} hung")
