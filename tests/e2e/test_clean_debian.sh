@@ -23,6 +23,14 @@ balanced
 grep -q '^wrote /tmp/all.html' "$work/record.log" || fail "it does not say where the flame graph is"
 
 # Without a verb it is the daemon: it says where the page is, and ends in order.
-chroot "$root" timeout -s TERM -k 20 15 /src/dev run --state-dir /tmp/state --web-listen 127.0.0.1:0 >"$work/record.log" 2>&1 || :
-grep -q 'the page listens at 127\.0\.0\.1:' "$work/record.log" || fail "./dev run does not say where the page is"
+chroot "$root" timeout -s TERM -k 20 60 /src/dev run --state-dir /tmp/state --web-listen 127.0.0.1:0 >"$work/record.log" 2>&1 &
+daemon=$!
+i=0
+while ! grep -q 'the page listens at 127\.0\.0\.1:' "$work/record.log"; do
+	i=$((i + 1))
+	[ $i -lt 300 ] || fail "./dev run does not say where the page is"
+	sleep 0.2
+done
+kill "$daemon"
+wait "$daemon" || :
 [ -d "$root/tmp/state/store" ] || fail "./dev run keeps nothing"

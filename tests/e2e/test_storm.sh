@@ -17,16 +17,16 @@ done
 storm() {
 	title=$1 life=$2 least=$3
 	shift 3
-	record -F 997 -o "$work/storm.folded" -- "$work/storm" 5 200 "$life" "$@"
-	grep -q '^started 1000$' "$work/record.log" || fail "the storm did not start all of its processes"
+	record -F 997 -o "$work/storm.folded" -- "$work/storm" 3 200 "$life" "$@"
+	grep -q '^started 600$' "$work/record.log" || fail "the storm did not start all of its processes"
 	all=$(samples "$work/storm.folded" '.')
-	[ "$all" -gt 1000 ] || fail "$title: only $all samples"
+	[ "$all" -gt 600 ] || fail "$title: only $all samples"
 	owned=$(samples "$work/storm.folded" '^[^;]+;(brief[0-9]*|storm|fleetprof-run)[; ]')
 	[ $((all - owned)) -le $((all / 1000)) ] || fail "$title: $((all - owned)) of $all samples without process or owner: $(
 		grep -v -E '^[^;]+;(brief[0-9]*|storm|fleetprof-run)[; ]' "$work/storm.folded" | head -3)"
 	work_samples=$(samples "$work/storm.folded" ';brief[0-9]*;.*(brief_work|brief[0-9]*!0x)')
 	named=$(samples "$work/storm.folded" ';brief[0-9]*;.*brief_work')
-	[ "$work_samples" -gt 500 ] || fail "$title: only $work_samples samples in the programs' own code"
+	[ "$work_samples" -gt 300 ] || fail "$title: only $work_samples samples in the programs' own code"
 	share=$((1000 * named / work_samples))
 	echo "$title, $life ms: $all samples, all but $((all - owned)) with process and owner; $share per mille named"
 	[ $share -ge "$least" ] || fail "$title: only $share per mille are named"

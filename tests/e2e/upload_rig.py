@@ -1,5 +1,7 @@
 """What the tests of uploads share: an exporter fed by a stand-in for the core, and a receiver that checks everything."""
+import concurrent.futures
 import json
+import multiprocessing
 import os
 import shutil
 import signal
@@ -15,6 +17,7 @@ import urllib.request
 BUILD = os.environ.get("FLEETPROF_BUILD", os.path.join(os.getcwd(), "build"))
 SOURCE = os.environ.get("FLEETPROF_SOURCE", os.getcwd())
 FAST = "requests-per-second=1000,bytes-per-second=100000000,catchup=1000,catchup-delay=0,retry-max=1"
+LANES = 4
 OUTCOMES_LOST = ("evicted_age", "evicted_bytes", "refused_invalid", "refused_too_large", "refused_unknown",
                  "refused_relabel", "refused_fraction", "refused_empty", "refused_unreadable")
 direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -172,26 +175,37 @@ def all_arrived(rig, receiver, duplicates=0):
     return counts, got
 
 
+def run_one(test):
+    """In a process of its own; what it says comes at its end, in one piece."""
+    begin = time.monotonic()
+    try:
+        test()
+    except BaseException as e: # pylint: disable=broad-except
+        said = f"FAILED: {test.__name__}: {type(e).__name__}: {e}\n"
+        for rig in rigs:
+            try:
+                said += rig.logged()[-3000:]
+            except OSError:
+                pass
+        return False, said
+    finally:
+        while rigs:
+            rigs.pop().close()
+        while receivers:
+            receivers.pop().close()
+    return True, f"  {test.__name__} {time.monotonic() - begin:.1f} s"
+
+
 def run(tests):
-    for test in tests:
-        begin = time.monotonic()
-        print(f"  {test.__name__}", end="", flush=True)
-        try:
-            test()
-        except BaseException as e:
-            print(f"\nFAILED: {test.__name__}: {type(e).__name__}: {e}")
-            for rig in rigs:
-                try:
-                    print(rig.logged()[-3000:])
-                except OSError:
-                    pass
-            raise SystemExit(1) from e
-        finally:
-            while rigs:
-                rigs.pop().close()
-            while receivers:
-                receivers.pop().close()
-        print(f" {time.monotonic() - begin:.1f} s")
+    """Side by side: each has its own exporter and receiver, and mostly waits."""
+    receiver_path() # built once
+    with concurrent.futures.ProcessPoolExecutor(LANES, multiprocessing.get_context("fork")) as pool:
+        ends = [pool.submit(run_one, test) for test in tests]
+        for end in concurrent.futures.as_completed(ends):
+            good, said = end.result()
+            print(said, flush=True)
+            if not good:
+                raise SystemExit(1)
 
 
 rigs, receivers = [], []

@@ -1,12 +1,13 @@
 #!/bin/sh
 # make_corpus.sh: writes the seeds of fuzz_sampler_record, fuzz_wire, fuzz_codec, fuzz_symbol_cache and
-# fuzz_unwind_image (by make_corpus, built with the asan preset), of fuzz_elf and fuzz_dwarf* (small programs, by clang, gcc and lld) and of fuzz_unwind
+# fuzz_unwind_image (by make_corpus, built with the asan preset), of fuzz_elf, fuzz_dwarf* and fuzz_minidebug (small
+# programs, by clang, gcc and lld) and of fuzz_unwind
 # (those of ../golden/unwind). Run it when a format has changed.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 build=${1:-$here/../../build/asan}
 for fuzzer in fuzz_sampler_record fuzz_wire fuzz_codec fuzz_symbol_cache fuzz_unwind_image fuzz_unwind fuzz_elf fuzz_dwarf \
-	fuzz_dwarf_sections; do
+	fuzz_dwarf_sections fuzz_minidebug; do
 	rm -rf "$here/corpus/$fuzzer"
 	mkdir -p "$here/corpus/$fuzzer"
 done
@@ -95,4 +96,10 @@ sed 's/^\t\.text$/\t.cfi_sections .debug_frame\n\t.text/' x86_64.S > debug.S
 gcc ${link% -s} debug.S -o "$out/debug_frame"
 # shellcheck disable=SC2086
 aarch64-linux-gnu-gcc $link -Wl,--eh-frame-hdr "$here/../golden/unwind/arm64.S" -o "$out/arm64"
+
+# Packed symbols: the first byte says whether the fuzzer packs them.
+for program in x86_64-pie x86_64-fixed; do
+	{ printf 'p'; xz -0 -C none -c "$here/corpus/fuzz_elf/$program"; } > "$here/corpus/fuzz_minidebug/packed-$program"
+	{ printf 'q'; cat "$here/corpus/fuzz_elf/$program"; } > "$here/corpus/fuzz_minidebug/plain-$program"
+done
 ls -l "$here"/corpus/fuzz_elf "$here"/corpus/fuzz_dwarf "$out"

@@ -389,10 +389,9 @@ static void name_map(char path[128])
 	snprintf(path, 128, "tmp/perf-%d.map", prison.prisoner);
 }
 
-static int request_map(void)
+static int request_jit(uint16_t type)
 {
-	struct openwire_request r = { .tgid = (uint32_t)prison.prisoner,
-				      .header.type = OPENWIRE_PERF_MAP };
+	struct openwire_request r = { .tgid = (uint32_t)prison.prisoner, .header.type = type };
 
 	return opener_open(proc_fd, -1, &r);
 }
@@ -405,7 +404,7 @@ static void try_map(const char *target, enum expected expected)
 	name_map(path);
 	if (target)
 		CHECK_INT(symlink(with_folder(target, text), path), 0);
-	check(target ? target : path, request_map(), expected);
+	check(target ? target : path, request_jit(OPENWIRE_PERF_MAP), expected);
 	CHECK(!unlink(path) || !rmdir(path));
 }
 
@@ -441,6 +440,21 @@ static void test_perf_maps(void)
 	CHECK_INT(rename("other-tmp", "tmp"), 0);
 }
 
+/* A jitdump is what the process maps, not what lies about. */
+static void test_jitdumps(void)
+{
+	char name[64], text[1024];
+
+	snprintf(name, sizeof(name), "jit-%d.dump", prison.prisoner);
+	for (size_t i = 0; i < ARRAY_SIZE(links); i++) {
+		CHECK_INT(symlink(with_folder(links[i].target, text), name), 0);
+		check(links[i].target, request_jit(OPENWIRE_JITDUMP), REFUSED);
+		CHECK_INT(unlink(name), 0);
+	}
+	prison_write(name, PRISON_INSIDE);
+	check(name, request_jit(OPENWIRE_JITDUMP), REFUSED);
+}
+
 static void test_mappings(void)
 {
 	for (size_t i = 0; i < PRISON_MAPPINGS; i++) {
@@ -464,6 +478,7 @@ static void run_all(bool pivot)
 	RUN(test_debug_links);
 	RUN(test_wants);
 	RUN(test_perf_maps);
+	RUN(test_jitdumps);
 	RUN(test_mappings);
 	RUN(test_races);
 	/* The watch does see what it is there for. */
