@@ -224,6 +224,10 @@ static void add_unwind_tables(struct agent *a, struct buf *b)
 	number(b, "unwind_tables_pending", "gauge", "Tables that are asked for or wait for room.",
 	       tables_pending(t));
 	number(b, "unwind_table_bytes", "gauge", "Memory that tables take.", c.bytes);
+	number(b, "unwind_tables_shared", "gauge",
+	       "Placed tables that are an equal file's, which has been there before.", c.shared);
+	number(b, "unwind_table_bytes_saved", "gauge", "Memory that these would take.",
+	       c.shared_bytes);
 	number(b, "unwind_slab_bytes", "gauge", "Memory that was made for tables.", c.slab_bytes);
 	number(b, "unwind_tables_evicted_total", "counter",
 	       "Tables that gave their room to others.", c.evictions);

@@ -129,12 +129,33 @@ static void hash_program(struct object *object)
 	hash(object, &object->twin, &file, on_digest, &object->hashing);
 }
 
+/* Programs in many containers have one debug file, the host's: has it been hashed for another one, as it is now? */
+static bool is_hashed_already(struct object *object)
+{
+	struct twin *twin = &object->debug_twin;
+	struct stat st;
+	void *value;
+
+	if (fstat(object->debug_fd, &st) < 0)
+		return false;
+	for (size_t it = 0; twin->state != TWIN_ASKED &&
+			    hashmap_next(object->objects->by_id, &it, NULL, &value);) {
+		const struct twin *other = &(*(struct object **)value)->debug_twin;
+
+		if (!twins_is_as_hashed(other, &st))
+			continue;
+		*twin = *other;
+		return true;
+	}
+	return false;
+}
+
 static void hash_debug(struct object *object)
 {
 	const struct symclient_file file = { .key = KEY_DEBUG | object->id,
 					     .fd = object->debug_fd };
 
-	if (object->debug_fd >= 0)
+	if (object->debug_fd >= 0 && !is_hashed_already(object))
 		hash(object, &object->debug_twin, &file, on_debug_digest, &object->hashing_debug);
 }
 

@@ -224,10 +224,10 @@ static void print_tables(const struct recording *r)
 	struct tables_counts t;
 
 	tables_counts(table_source_tables(r->sampling.tables), &t);
-	printf("unwind tables: %" PRIu64 " placed (%.1f MB), %" PRIu64 " files have none, %" PRIu64
-	       " failed, %" PRIu64 " without room; user frames: %" PRIu64 ", of them %" PRIu64
-	       " searched\n",
-	       t.placed, (double)t.bytes / (1 << 20), t.none, t.failed, t.evicted,
+	printf("unwind tables: %" PRIu64 " placed (%.1f MB), %" PRIu64
+	       " of them an equal file's, %" PRIu64 " files have none, %" PRIu64 " failed, %" PRIu64
+	       " without room; user frames: %" PRIu64 ", of them %" PRIu64 " searched\n",
+	       t.placed, (double)t.bytes / (1 << 20), t.shared, t.none, t.failed, t.evicted,
 	       c[COUNTER_FRAMES], c[COUNTER_RULE_MISSES]);
 }
 

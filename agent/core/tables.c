@@ -14,6 +14,7 @@
 #define YOUNG_S 10 /* a table that was used so lately is not evicted for another owner's */
 #define RETRY_INTERVAL_NS (10 * NSEC_PER_SEC)
 #define NO_MEMORY_S 60
+#define PASS_FIRST (1ULL << 32) /* above any number of seconds that is noted with a table */
 #define RETRIES_MAX 8 /* tables asked for again in one interval */
 
 enum state {
@@ -47,6 +48,7 @@ struct tables {
 	struct slot *slots;
 	uint32_t nr_slots, free_hint;
 	size_t waiting_bytes;
+	uint64_t pass; /* of counting, noted with the tables that were counted */
 	uint64_t no_memory_until_s; /* the kernel gave none: what there is must do */
 	bool retry_armed, making, placing;
 	struct tables_counts counts;
@@ -109,18 +111,65 @@ static void evict(struct tables *t, struct slot *slot)
 	set_state(t, slot, STATE_EVICTED);
 }
 
-/* The table that was not used for the longest time: of owner, or of anybody but used before limit_s. */
-static struct slot *oldest(struct tables *t, const uint64_t *owner, uint64_t limit_s)
+/* Equal files share a table: its bytes come free when no slot has it. */
+static void evict_table(struct tables *t, const struct room_table *table)
+{
+	uint32_t left = room_table_users(table);
+
+	for (uint32_t i = 0; left; i++) {
+		if (t->slots[i].state != STATE_PLACED || t->slots[i].table != table)
+			continue;
+		evict(t, &t->slots[i]); /* the last time the table goes */
+		left--;
+	}
+}
+
+/* Notes with each table when it was last used through any of its slots: UINT64_MAX for the vDSO's, which stays. */
+static void note_uses(struct tables *t)
+{
+	for (uint32_t i = 0; i < t->nr_slots; i++) {
+		if (t->slots[i].state == STATE_PLACED)
+			room_table_set_note(t->slots[i].table, 0);
+	}
+	for (uint32_t i = 0; i < t->nr_slots; i++) {
+		struct room_table *table = t->slots[i].table;
+		uint64_t used_s =
+			i < UNWIND_SLOT_FIRST ? UINT64_MAX : sampler_tables_used_s(t->memory, i);
+
+		if (t->slots[i].state == STATE_PLACED && used_s > room_table_note(table))
+			room_table_set_note(table, used_s);
+	}
+}
+
+/* The table that was not used for the longest time, by anybody, if before limit_s. */
+static const struct room_table *oldest_table(struct tables *t, uint64_t limit_s)
+{
+	const struct room_table *found = NULL;
+	uint64_t found_s = limit_s;
+
+	note_uses(t);
+	for (uint32_t i = UNWIND_SLOT_FIRST; i < t->nr_slots; i++) {
+		struct slot *slot = &t->slots[i];
+
+		if (slot->state != STATE_PLACED || room_table_note(slot->table) >= found_s)
+			continue;
+		found = slot->table;
+		found_s = room_table_note(found);
+	}
+	return found;
+}
+
+/* The owner's slot whose table it did not use for the longest time. */
+static struct slot *oldest_of_owner(struct tables *t, uint64_t owner)
 {
 	struct slot *found = NULL;
-	uint64_t found_s = limit_s;
+	uint64_t found_s = UINT64_MAX;
 
 	for (uint32_t i = UNWIND_SLOT_FIRST; i < t->nr_slots; i++) {
 		struct slot *slot = &t->slots[i];
 		uint32_t used_s = sampler_tables_used_s(t->memory, i);
 
-		if (slot->state != STATE_PLACED || used_s >= found_s ||
-		    (owner && slot->file.owner != *owner))
+		if (slot->state != STATE_PLACED || slot->file.owner != owner || used_s >= found_s)
 			continue;
 		found = slot;
 		found_s = used_s;
@@ -128,31 +177,39 @@ static struct slot *oldest(struct tables *t, const uint64_t *owner, uint64_t lim
 	return found;
 }
 
-static uint64_t bytes_of_owner(const struct tables *t, uint64_t owner)
+/*
+ * A table that owners share counts in full for each of them, once; so does one that is about to be placed. Else whoever
+ * has copies of another's files could take more than half, and they would stay when the other goes.
+ */
+static uint64_t bytes_of_owner(struct tables *t, uint64_t owner, const struct room_table *another)
 {
-	uint64_t bytes = 0;
+	uint64_t bytes = 0, pass = ++t->pass;
 
 	for (uint32_t i = 0; i < t->nr_slots; i++) {
-		if (t->slots[i].state == STATE_PLACED && t->slots[i].file.owner == owner)
-			bytes += room_table_bytes(t->slots[i].table);
+		struct slot *slot = &t->slots[i];
+
+		if (slot->state != STATE_PLACED || slot->file.owner != owner ||
+		    slot->table == another || room_table_note(slot->table) == pass)
+			continue;
+		room_table_set_note(slot->table, pass);
+		bytes += room_table_bytes(slot->table);
 	}
 	return bytes;
 }
 
-/* Sees to it that the owner of slot does not come above its share by another `bytes`. */
+/* Sees to it that the owner of slot does not come above its share by its image, of so many bytes. */
 static bool fit_share(struct tables *t, struct slot *slot, uint64_t bytes)
 {
-	uint64_t share = room_budget(t->room) / 2, used;
+	uint64_t share = room_budget(t->room) / 2;
 
 	if (bytes > share)
 		return false;
-	used = bytes_of_owner(t, slot->file.owner);
-	while (used + bytes > share) {
-		struct slot *victim = oldest(t, &slot->file.owner, UINT64_MAX);
+	while (bytes_of_owner(t, slot->file.owner, room_find(t->room, slot->image)) + bytes >
+	       share) {
+		struct slot *victim = oldest_of_owner(t, slot->file.owner);
 
 		if (!victim)
 			return false; /* the vDSO's, which stays */
-		used -= room_table_bytes(victim->table);
 		evict(t, victim);
 	}
 	return true;
@@ -173,11 +230,11 @@ static bool make_room(struct tables *t, uint64_t bytes)
 		return !r;
 	}
 	while (room_retired(t->room) < bytes) {
-		struct slot *victim = oldest(t, NULL, limit_s);
+		const struct room_table *victim = oldest_table(t, limit_s);
 
 		if (!victim)
 			break;
-		evict(t, victim);
+		evict_table(t, victim);
 	}
 	return room_retired(t->room) >= bytes;
 }
@@ -422,6 +479,7 @@ int tables_new(struct tables **ret, struct loop *loop, struct sampler_tables *me
 	t->ask = fn;
 	t->userdata = userdata;
 	t->nr_slots = sampler_tables_nr_slots(memory);
+	t->pass = PASS_FIRST;
 	t->slots = calloc(t->nr_slots, sizeof(*t->slots));
 	if (!t->slots)
 		return -ENOMEM;
@@ -449,8 +507,10 @@ struct tables *tables_free(struct tables *t)
 	return NULL;
 }
 
-void tables_counts(const struct tables *t, struct tables_counts *ret)
+void tables_counts(struct tables *t, struct tables_counts *ret)
 {
+	uint64_t pass = ++t->pass;
+
 	*ret = t->counts;
 	ret->bytes = room_used(t->room);
 	ret->slab_bytes = room_slab_bytes(t->room);
@@ -462,6 +522,13 @@ void tables_counts(const struct tables *t, struct tables_counts *ret)
 		ret->none += state == STATE_NONE;
 		ret->failed += state == STATE_FAILED;
 		ret->evicted += state == STATE_EVICTED;
+		if (state != STATE_PLACED)
+			continue;
+		if (room_table_note(t->slots[i].table) == pass) {
+			ret->shared++;
+			ret->shared_bytes += room_table_bytes(t->slots[i].table);
+		}
+		room_table_set_note(t->slots[i].table, pass);
 	}
 }
 

@@ -5,6 +5,8 @@
  * placed group by group and then published with one store; until then, and again once it is evicted, the programs go by
  * frame pointers and mark it. What is evicted is unpublished first, and its room used again only after a grace period.
  *
+ * Files with equal tables share one (tables_room.h). It goes when none of them was used lately.
+ *
  * Bounds: the bytes of all slabs (the budget), half of it for any one owner, the number of slots, the bytes of images
  * that wait for room. Whatever fails here costs completeness of stacks, never samples; each failure is counted.
  */
@@ -60,6 +62,8 @@ void tables_put_none(struct tables *tables, uint32_t slot, enum tables_none why)
 struct tables_counts {
 	uint64_t files, placed, none, failed, evicted; /* slots in each state now */
 	uint64_t bytes, slab_bytes; /* of tables, and of all slabs made */
+	uint64_t shared,
+		shared_bytes; /* of those placed: slots beyond the first of a table, and what that saves */
 	uint64_t evictions; /* from here on: since the start */
 	uint64_t refused_slots; /* files that found no slot */
 	uint64_t refused_budget, refused_owner; /* tables for which no room was made */
@@ -67,7 +71,7 @@ struct tables_counts {
 	uint64_t dropped_images; /* came while too many waited for room */
 	uint64_t slab_errors; /* the kernel gave no memory */
 };
-void tables_counts(const struct tables *tables, struct tables_counts *ret);
+void tables_counts(struct tables *tables, struct tables_counts *ret);
 
 /* Tables that are asked for or wait for room. */
 size_t tables_pending(const struct tables *tables);

@@ -1,10 +1,13 @@
 /* The slabs' room. */
 #include "agent/core/tables_room.h"
+#include "agent/base/err.h"
+#include "agent/base/hashmap.h"
 #include "agent/core/extents.h"
 #include "proto/unwind_image.h"
 
 #include <errno.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "bpf/unwind_table.h"
 
@@ -20,8 +23,12 @@ struct piece {
 };
 
 struct room_table {
-	struct room_table *next; /* retired */
+	struct room_table *next; /* live, or retired */
 	uint64_t bytes, word;
+	uint64_t hash; /* of the image; equal ones are compared */
+	uint64_t note;
+	uint32_t nr_users;
+	uint32_t first_group, nr_groups;
 	uint64_t grace; /* retired: free when so many grace periods have ended */
 	uint32_t nr_pieces;
 	struct piece pieces[]; /* the directory first */
@@ -32,7 +39,8 @@ struct room {
 	struct extents *extents;
 	room_fn fn;
 	void *userdata;
-	struct room_table *retired;
+	struct room_table *live, *retired;
+	uint64_t seed;
 	uint64_t retired_bytes;
 	uint64_t graces_asked, graces_ended;
 };
@@ -78,7 +86,7 @@ static void on_done(uint32_t nr, int error, void *userdata)
 		for (uint32_t i = 0; i < table->nr_pieces; i++)
 			extents_put(room->extents, table->pieces[i].extent, table->pieces[i].bytes);
 		room->retired_bytes -= table->bytes;
-		room_table_free(table);
+		free(table);
 	}
 	room->fn(ROOM_FREED, 0, room->userdata);
 }
@@ -96,6 +104,8 @@ int room_new(struct room **ret, struct sampler_tables *memory, room_fn fn, void 
 	if (r < 0)
 		return r;
 	room->memory = memory;
+	if (getrandom(&room->seed, sizeof(room->seed), 0) < 0)
+		return err_last();
 	sampler_tables_on_done(memory, on_done, room);
 	*ret = TAKE_PTR(room);
 	return 0;
@@ -111,7 +121,7 @@ struct room *room_free(struct room *room)
 		struct room_table *table = room->retired;
 
 		room->retired = table->next;
-		room_table_free(table);
+		free(table);
 	}
 	extents_free(room->extents);
 	free(room);
@@ -208,7 +218,55 @@ static void copy_pieces(struct room *room, const void *image, const struct room_
 	}
 }
 
-int room_place(struct room *room, const void *image, struct room_table **ret)
+/* Are the table's groups the image's? */
+static bool is_of_image(const struct room *room, const struct room_table *table, const void *image)
+{
+	const struct unwind_header *header = image;
+	const uint32_t *directory = (const uint32_t *)memory_of(room, table->pieces[0].extent);
+	const struct piece *piece = &table->pieces[1];
+
+	if (table->first_group != header->first_group || table->nr_groups != header->nr_groups)
+		return false;
+	for (uint32_t i = 0; i < header->nr_groups; i++) {
+		size_t size;
+		const struct unwind_group *group = unwind_image_group(image, i, &size);
+
+		if (!group != !directory[i])
+			return false;
+		if (!group)
+			continue;
+		if (piece->bytes != size ||
+		    memcmp(memory_of(room, piece->extent), group, size) != 0)
+			return false;
+		piece++;
+	}
+	return true;
+}
+
+/* Seeded: images come from files, whose authors must not choose what collides. */
+static uint64_t hash_of(const struct room *room, const void *image)
+{
+	const struct unwind_header *header = image;
+
+	return hash_bytes(image, header->size, room->seed);
+}
+
+static struct room_table *find(const struct room *room, const void *image, uint64_t hash)
+{
+	for (struct room_table *table = room->live; table; table = table->next) {
+		if (table->hash == hash && is_of_image(room, table, image))
+			return table;
+	}
+	return NULL;
+}
+
+struct room_table *room_find(struct room *room, const void *image)
+{
+	return find(room, image, hash_of(room, image));
+}
+
+/* A table of its own; its place in the list is the first. */
+static int place_new(struct room *room, const void *image, uint64_t hash, struct room_table **ret)
 {
 	const struct unwind_header *header = image;
 	struct room_table *table;
@@ -225,14 +283,48 @@ int room_place(struct room *room, const void *image, struct room_table **ret)
 	at = table->pieces[0].extent;
 	table->word = unwind_slot_table(unwind_place(at.slab, at.offset), header->first_group,
 					header->nr_groups);
+	table->hash = hash;
+	table->first_group = header->first_group;
+	table->nr_groups = header->nr_groups;
+	table->next = room->live;
+	room->live = table;
+	*ret = table;
+	return 0;
+}
+
+int room_place(struct room *room, const void *image, struct room_table **ret)
+{
+	uint64_t hash = hash_of(room, image);
+	struct room_table *table = find(room, image, hash);
+	int r = table ? 0 : place_new(room, image, hash, &table);
+
+	if (r)
+		return r;
+	table->nr_users++;
 	*ret = table;
 	return 0;
 }
 
 struct room_table *room_table_free(struct room_table *table)
 {
-	free(table);
+	if (table && !--table->nr_users)
+		free(table);
 	return NULL;
+}
+
+uint32_t room_table_users(const struct room_table *table)
+{
+	return table->nr_users;
+}
+
+uint64_t room_table_note(const struct room_table *table)
+{
+	return table->note;
+}
+
+void room_table_set_note(struct room_table *table, uint64_t note)
+{
+	table->note = note;
 }
 
 uint64_t room_table_bytes(const struct room_table *table)
@@ -256,6 +348,13 @@ int room_wait_grace(struct room *room)
 
 void room_retire(struct room *room, struct room_table *table)
 {
+	struct room_table **at = &room->live;
+
+	if (--table->nr_users)
+		return;
+	while (*at != table)
+		at = &(*at)->next;
+	*at = table->next;
 	table->next = room->retired;
 	room->retired = table;
 	room->retired_bytes += table->bytes;

@@ -1,6 +1,10 @@
 /*
  * The slabs' room, and the placing of checked images in it: groups where there is room, the directory last.
  *
+ * Images that are equal, byte by byte, are placed once: copies of one library in many containers, whose images were each
+ * built from the container's own file, take the room of one. Nobody has to be believed for that, and a copy that changes
+ * later has another image.
+ *
  * What is retired may still be read by a program that runs; it comes free with the grace period that is asked for then.
  */
 #ifndef FLEETPROF_CORE_TABLES_ROOM_H
@@ -36,13 +40,26 @@ uint64_t room_image_bytes(const void *image);
 enum {
 	ROOM_E_FULL = 1, /* no room as it is; nothing changed */
 };
-/* Copies the image's groups into the slabs. Nothing finds them before room_table_word() is published. */
+/*
+ * Copies the image's groups into the slabs, unless the same are there already. Nothing finds them before
+ * room_table_word() is published. The table is to be retired as often as it was placed.
+ */
 int room_place(struct room *room, const void *image, struct room_table **ret);
 
+/* The table that the image would share; NULL: it takes room of its own. */
+struct room_table *room_find(struct room *room, const void *image);
+
 uint64_t room_table_bytes(const struct room_table *table);
+uint32_t room_table_users(
+	const struct room_table *table); /* how often it was placed and not retired */
+
+/* A number of the caller's with the table; 0 at first. */
+uint64_t room_table_note(const struct room_table *table);
+void room_table_set_note(struct room_table *table, uint64_t note);
+
 uint64_t room_table_word(const struct room_table *table); /* for a slot */
 
-/* Takes the table, which is unpublished: its bytes are free after a grace period, which is asked for. */
+/* Takes the table, which one user unpublished: after the last its bytes are free at the end of a grace period. */
 void room_retire(struct room *room, struct room_table *table);
 uint64_t room_retired(const struct room *room);
 
@@ -52,7 +69,7 @@ int room_wait_grace(struct room *room);
 /* Asks for slabs for another `bytes`; ROOM_GROWN tells. -ENOSPC: there are as many as there may be. */
 int room_grow(struct room *room, uint64_t bytes);
 
-/* Frees the bookkeeping only: for a room that is freed as a whole. */
+/* As room_retire(), of the bookkeeping only: for a room that is freed as a whole. */
 struct room_table *room_table_free(struct room_table *table);
 
 #endif

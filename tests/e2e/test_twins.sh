@@ -1,5 +1,6 @@
 #!/bin/sh
-# Copies of one file share its names, and a file that only looks like it (its build ID, its size) does not.
+# Copies of one file share its names and the room of its unwind table, and a file that only looks like it (its build ID,
+# its size) has names of its own.
 . "$(dirname "$0")/lib.sh"
 need_root
 need gcc
@@ -39,6 +40,10 @@ in_background "$work/b/second"
 pids=$pids,$child
 record -F 297 -d 4 -p "$pids" -o "$work/all.folded"
 grep '^files that look alike: 3 hashed, .* 1 share' "$work/record.log" || fail "not one file of three shares its names"
+
+# Each has an unwind table of its own making, but room is taken once for what is equal.
+shared=$(sed -n "s/^unwind tables: .* \([0-9]*\) of them an equal file's.*/\1/p" "$work/record.log")
+[ "${shared:-0}" -ge 1 ] || fail "equal files do not share an unwind table: $(grep '^unwind tables' "$work/record.log")"
 
 # named PROCESS FUNCTION OTHER_FUNCTION
 named() {

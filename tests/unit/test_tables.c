@@ -360,6 +360,117 @@ static void test_owner_has_half(void)
 	tear_down(&f);
 }
 
+/* Equal images are placed once, whoever has them, and stay as long as somebody has. */
+static void test_shared(void)
+{
+	struct fixture f;
+	struct tables_counts one, counts;
+	uint32_t a, b, c, other;
+
+	set_up(&f);
+	a = add_table(&f, 1, 20, 5);
+	tables_counts(f.tables, &one);
+	CHECK_INT(one.shared, 0);
+	b = add_table(&f, 2, 20, 5);
+	c = add_table(&f, 2, 20, 5);
+	other = add_table(&f, 2, 20, 6); /* differs in its rules alone */
+	CHECK_INT(f.memory->slots[a].table, f.memory->slots[b].table);
+	CHECK_INT(f.memory->slots[a].table, f.memory->slots[c].table);
+	CHECK(f.memory->slots[a].table != f.memory->slots[other].table);
+	tables_counts(f.tables, &counts);
+	CHECK_INT(counts.placed, 4);
+	CHECK_INT(counts.shared, 2);
+	CHECK(counts.bytes < 5 * one.bytes / 2 && counts.shared_bytes > one.bytes);
+	/* The first goes: the others keep what it had. */
+	tables_remove(f.tables, a);
+	let_graces_end(f.memory);
+	CHECK_INT(f.memory->slots[a].table, UNWIND_TABLE_PENDING);
+	check_table(f.memory, b, 20, 5);
+	check_table(f.memory, c, 20, 5);
+	tables_remove(f.tables, b);
+	tables_remove(f.tables, c);
+	tables_remove(f.tables, other);
+	let_graces_end(f.memory);
+	tables_counts(f.tables, &counts);
+	CHECK(counts.bytes < one.bytes / 2);
+	a = add_table(&f, 1, 20, 5); /* what was retired is not found again */
+	check_table(f.memory, a, 20, 5);
+	tear_down(&f);
+}
+
+/* The same file, rebuilt with another result, has its own again. */
+static void test_shared_no_more(void)
+{
+	struct fixture f;
+	uint32_t a, b;
+
+	set_up(&f);
+	a = add_table(&f, 1, 20, 5);
+	b = add_table(&f, 2, 20, 5);
+	tables_again(f.tables, b, 3);
+	CHECK_INT(f.memory->slots[b].table, UNWIND_TABLE_PENDING);
+	tables_put(f.tables, b, image, make_image(image, 20, 9));
+	check_table(f.memory, a, 20, 5);
+	check_table(f.memory, b, 20, 9);
+	tear_down(&f);
+}
+
+/* A shared table goes when it is old for everybody, and then for everybody. */
+static void test_shared_eviction(void)
+{
+	struct fixture f;
+	uint32_t now_s = (uint32_t)(clock_boot_ns() / NSEC_PER_SEC), a, b, c, slot, nr = 0;
+
+	set_up(&f);
+	a = add_table(&f, 1, 60, 5);
+	b = add_table(&f, 2, 60, 5);
+	c = add_table(&f, 3, 60, 6);
+	f.memory->slots[a].used_s = 1;
+	f.memory->slots[b].used_s = now_s; /* in use through this one */
+	f.memory->slots[c].used_s = 2;
+	do {
+		slot = add_table(&f, 100 + nr, 60, 64 * (2 + nr));
+		f.memory->slots[slot].used_s = now_s;
+	} while (f.memory->slots[c].table != UNWIND_TABLE_PENDING && ++nr < SLOTS - 6);
+	CHECK_INT(f.memory->slots[c].table, UNWIND_TABLE_PENDING);
+	check_table(f.memory, a, 60, 5);
+	let_graces_end(f.memory);
+	f.memory->slots[b].used_s = 3;
+	slot = add_table(&f, 99, 60, 77);
+	CHECK_INT(f.memory->slots[a].table, UNWIND_TABLE_PENDING);
+	CHECK_INT(f.memory->slots[b].table, UNWIND_TABLE_PENDING);
+	let_graces_end(f.memory);
+	check_table(f.memory, slot, 60, 77);
+	tear_down(&f);
+}
+
+/* A share is full also of tables that others have: whose they are may change at any time. */
+static void test_shared_counts_for_each_owner(void)
+{
+	struct fixture f;
+	struct tables_counts counts;
+	uint32_t others[3], mine = 0;
+
+	set_up(&f);
+	for (uint32_t i = 0; i < 3; i++)
+		others[i] = add_table(&f, 1 + i, 60, 64 * i);
+	for (uint32_t i = 0; i < 12; i++) { /* the same three, and more */
+		mine = add_table(&f, OWNER, 60, 64 * i);
+		f.memory->slots[mine].used_s = 1000 + i;
+		let_graces_end(f.memory);
+	}
+	tables_counts(f.tables, &counts);
+	CHECK(counts.evictions > 0);
+	CHECK(counts.bytes <= SLABS * UNWIND_SLAB_BYTES / 2 + 3 * 70000);
+	for (uint32_t i = 0; i < 3; i++) /* what it lost, others have still */
+		check_table(f.memory, others[i], 60, 64 * i);
+	check_table(f.memory, mine, 60, 64 * 11);
+	for (uint32_t i = 0; i < 5; i++) /* once each, however often */
+		CHECK(f.memory->slots[add_table(&f, OWNER, 60, 64 * 11)].table ==
+		      f.memory->slots[mine].table);
+	tear_down(&f);
+}
+
 static void test_slots_come_back(void)
 {
 	struct fixture f;
@@ -411,6 +522,10 @@ int main(void)
 	RUN(test_refused_images);
 	RUN(test_eviction);
 	RUN(test_owner_has_half);
+	RUN(test_shared);
+	RUN(test_shared_no_more);
+	RUN(test_shared_eviction);
+	RUN(test_shared_counts_for_each_owner);
 	RUN(test_slots_come_back);
 	RUN(test_no_memory);
 	return 0;
