@@ -11,6 +11,14 @@
 
 #define regs_pc(regs) ((regs)->ip)
 
+/* Where the running thread's own storage is: %fs. */
+static __always_inline u64 user_thread_base(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	return BPF_CORE_READ(task, thread.fsbase);
+}
+
 /* By DWARF number (System V ABI, x86-64 supplement, figure 3.36). */
 static __always_inline void walk_set_regs(struct walk *w, const struct pt_regs *regs)
 {

@@ -19,12 +19,12 @@
 #include "bpf/tables.h"
 #include "bpf/address.h"
 #include "bpf/uprobes.h"
-#include "bpf/unwind.h"
 #if defined(__TARGET_ARCH_x86)
 #include "bpf/regs_x86.h"
 #else
 #include "bpf/regs_arm64.h"
 #endif
+#include "bpf/unwind.h"
 
 char LICENSE[] SEC("license") = "GPL";
 

@@ -90,6 +90,7 @@ static __always_inline struct unwind_rule x86_rule_unpack(__u64 packed)
 	rule.fp_off = x86_rule_fp_off(packed);
 	switch (rule.kind) {
 	case UNWIND_REG:
+	case UNWIND_SWITCH:
 		rule.reg = x86_rule_reg(packed);
 		break;
 	case UNWIND_DEREF_SP:

@@ -117,6 +117,8 @@ enum unwind_kind {
 	UNWIND_DEREF_INDEXED = 14, /* *(sp + 8 * reg + cfa_off) + add: OpenSSL's multiplications */
 	/* fp + cfa_off, on whatever stack that lies; fp 0: the first frame. Functions that change stacks, as Go's do. */
 	UNWIND_SWITCH = 15,
+#define UNWIND_SWITCH_SAVED                                                                        \
+	1 /* reg: by what Go keeps of the goroutine: of the thread's at fs:fp_off, at m + cfa_off */
 	UNWIND_KIND_NR
 };
 

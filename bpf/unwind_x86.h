@@ -135,6 +135,46 @@ static __always_inline enum end_reason rule_ra(struct scratch *s, u64 rule, u64 
 	return read_word(s, cfa + off, ra) ? END_NONE : END_READ_FAULT;
 }
 
+/* runtime.g: its m, and in sched where a goroutine was left: sp, pc. The same from Go 1.4 on. */
+#define G_M 48
+#define G_SCHED 56
+
+/*
+ * To where a goroutine was left when its thread went on on its own stack, by s->frame.rule: from the running g to its m,
+ * and to the m's goroutine. A global function, so that the verifier reads it once.
+ */
+__noinline int to_saved_context(struct scratch *s)
+{
+	u64 rule, *at;
+
+	if (!s)
+		return END_READ_FAULT;
+	rule = s->frame.rule;
+	at = s->node; /* free between two look-ups */
+	if (bpf_probe_read_user(at, 8, (void *)(user_thread_base() + x86_rule_fp_off(rule))) ||
+	    bpf_probe_read_user(at, 8, (void *)(at[0] + G_M)) ||
+	    bpf_probe_read_user(at, 8, (void *)(at[0] + x86_rule_cfa_off(rule))) ||
+	    bpf_probe_read_user(at, 16, (void *)(at[0] + G_SCHED)))
+		return END_READ_FAULT;
+	s->walk.sp = at[0];
+	s->walk.pc = at[1];
+	s->walk.fp = FP_LOST;
+	s->walk.exact = true;
+	return END_NONE;
+}
+
+/* Only the stack that the thread is on now was left so: the next callback into Go takes the place of what was saved. */
+static __always_inline enum end_reason step_by_saved_context(struct scratch *s, u64 rule)
+{
+	enum end_reason end;
+
+	if (s->walk.switches > 1)
+		return END_UNSUPPORTED;
+	s->frame.rule = rule;
+	end = to_saved_context(s);
+	return end ? end : follow_stack(s, s->walk.sp);
+}
+
 /* To the caller by a rule that has a CFA. */
 static __always_inline enum end_reason step_by_cfa(struct scratch *s, u64 rule)
 {
@@ -144,6 +184,8 @@ static __always_inline enum end_reason step_by_cfa(struct scratch *s, u64 rule)
 	enum end_reason end;
 	u64 cfa, fp, ra;
 
+	if (kind == UNWIND_SWITCH && x86_rule_reg(rule) == UNWIND_SWITCH_SAVED)
+		return step_by_saved_context(s, rule);
 	end = rule_cfa(s, rule, &cfa);
 	if (end)
 		return end;

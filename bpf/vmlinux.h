@@ -185,6 +185,10 @@ struct uprobe_task {
 	unsigned long vaddr, xol_vaddr;
 };
 
+struct thread_struct {
+	unsigned long fsbase;
+};
+
 struct task_struct {
 	unsigned int flags;
 	int pid, tgid;
@@ -195,6 +199,7 @@ struct task_struct {
 	struct css_set *cgroups;
 	struct uprobe_task *utask;
 	unsigned int in_execve : 1;
+	struct thread_struct thread;
 };
 
 #pragma clang attribute pop

@@ -75,6 +75,8 @@ static void print_row(const struct unwind_machine *m, uint64_t offset, uint64_t 
 	printf("%08" PRIx64 " ", offset);
 	if (rule.kind <= UNWIND_SIGNAL) {
 		printf("%s", bare[rule.kind]);
+	} else if (rule.kind == UNWIND_SWITCH && rule.reg == UNWIND_SWITCH_SAVED) {
+		printf("saved by Go: g at fs%+d, curg at m+%d", rule.fp_off, rule.cfa_off);
 	} else {
 		print_cfa(m, &rule);
 		print_registers(m, &rule);

@@ -246,6 +246,20 @@ void gopclntab_each_frame(const struct gopclntab *t, uint64_t from, uint64_t to,
 	}
 }
 
+uint64_t gopclntab_find(const struct gopclntab *t, const char *name)
+{
+	for (uint64_t i = 0; i < t->nr_functions; i++) {
+		const char *of_function;
+		struct function f;
+
+		read_function(t, i, &f);
+		of_function = string_at(t->names, f.name);
+		if (of_function && !strcmp(of_function, name))
+			return f.entry;
+	}
+	return 0;
+}
+
 const uint8_t *gopclntab_code(const struct gopclntab *t, uint64_t vaddr, size_t *size)
 {
 	struct span s = span_at(t, vaddr);

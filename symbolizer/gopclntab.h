@@ -42,6 +42,9 @@ typedef void (*gopclntab_frame_fn)(const struct gopclntab_frame *frame, void *us
 void gopclntab_each_frame(const struct gopclntab *t, uint64_t from, uint64_t to,
 			  gopclntab_frame_fn fn, void *userdata);
 
+/* Where the function of this name begins; 0: there is none. Looks at every function. */
+uint64_t gopclntab_find(const struct gopclntab *go, const char *name);
+
 /* The file's bytes at an address, as many as there are up to *size; NULL: none. */
 const uint8_t *gopclntab_code(const struct gopclntab *go, uint64_t vaddr, size_t *size);
 

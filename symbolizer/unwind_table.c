@@ -31,7 +31,8 @@ struct builder {
 	struct unwind_sections sections;
 	struct cfi_section debug_frame;
 	struct cfi_index main, debug; /* debug: what is asked where main says nothing */
-	struct gopclntab *go; /* what is asked before debug is; or NULL */
+	struct gopclntab *go_tables; /* or NULL */
+	struct unwind_go go; /* what is asked before debug is */
 	struct cached_cie cies[CIES_CACHED];
 	struct segment segments[SEGMENTS_MAX];
 	size_t nr_segments;
@@ -209,7 +210,7 @@ static void ask_debug(struct builder *b, uint64_t from, uint64_t to)
 /* Go's .debug_frame does not say where the frame pointer is, and not where stacks end: its own tables come first. */
 static void ask_others(struct builder *b, uint64_t from, uint64_t to)
 {
-	if (!b->go || !unwind_go_rows(b->go, b->machine, from, to, on_go_row, b))
+	if (!b->go.tables || !unwind_go_rows(&b->go, b->machine, from, to, on_go_row, b))
 		ask_debug(b, from, to);
 	else if (!b->main.nr)
 		b->header.source = UNWIND_SOURCE_GOPCLNTAB;
@@ -312,9 +313,10 @@ static int build(struct builder *b, Elf *elf, struct buf *out)
 	read_segments(b, elf);
 	r = index_sections(b, elf);
 	if (!r)
-		r = gopclntab_new(&b->go, elf, b->segments, b->nr_segments);
+		r = gopclntab_new(&b->go_tables, elf, b->segments, b->nr_segments);
 	if (r)
 		return r;
+	unwind_go_init(&b->go, b->go_tables);
 	walk_segments(b);
 	b->header.bad_fdes += (uint32_t)(b->main.bad + b->debug.bad);
 	return unwind_rows_finish(b->rows, &b->header);
@@ -340,7 +342,7 @@ int unwind_table_build(Elf *elf, struct section debug_frame, struct buf *out)
 	r = build(b, elf, out);
 	cfi_index_deinit(&b->main);
 	cfi_index_deinit(&b->debug);
-	gopclntab_free(b->go);
+	gopclntab_free(b->go_tables);
 	unwind_rows_free(b->rows);
 	return r;
 }

@@ -66,6 +66,7 @@ static struct {
 	bool (*read)(void *dst, size_t size, u64 addr);
 	uint8_t *slabs[NATIVE_SLABS];
 	u32 nr_slabs, slab_used;
+	u64 thread_base; /* %fs of the thread */
 } native;
 
 static void *native_lookup(const void *map, const void *key);
@@ -147,6 +148,11 @@ static void push_word(struct scratch *s, u64 word)
 {
 	s->words[s->nr_words & WORDS_MASK] = word;
 	s->nr_words++;
+}
+
+static __attribute__((unused)) u64 user_thread_base(void)
+{
+	return native.thread_base;
 }
 
 static u64 uprobe_original(u64 pc)

@@ -32,7 +32,7 @@ measure() {
 }
 
 main=';runtime\.goexit;runtime\.main;main\.main'
-calls_c='_Cfunc_c_[a-z_]*;runtime\.cgocall;runtime\.asmcgocall'
+calls_c='_Cfunc_c_[a-z_]*;runtime\.cgocall;(runtime\.systemstack_switch;)?runtime\.asmcgocall'
 back='c_calls_back;goCallback;crosscall2;runtime\.cgocallback;.*;main\.goCallback'
 whole() {
 	among "C called" ';c_burn' "$main;main\.callsC;main\.$calls_c;c_outer;c_burn"
@@ -40,10 +40,14 @@ whole() {
 	among "on the runtime's stack" ';runtime\.systemstack;' '(;runtime\.goexit;.+|;runtime.rt0_go|;runtime\.mstart.*);runtime\.systemstack;'
 	among "all" ';program;' ';program;[^[]'
 }
-older() { # whose systemstack and asmcgocall save no frame pointer: the stack ends there, and says so
-	among "Go called by C" ';main\.goCallback;main\.burn' "truncated: no unwind information.;runtime\.asmcgocall;$back;main\.burn"
+older() { # whose systemstack and asmcgocall save no frame pointer, and the goroutine's place only for the last of them
+	among "C called" ';c_burn' "$main;main\.callsC;main\.$calls_c;c_outer;c_burn"
+	among "Go called by C called by Go" ';main\.goCallback;main\.burn' \
+		"truncated: unwind rule not expressible.;runtime\.asmcgocall;$back;main\.burn"
+	among "on the runtime's stack" ';runtime\.systemstack;' ';[^;[]+;runtime\.systemstack_switch;runtime\.systemstack;'
 }
 both() {
+	among "a stack that grows" ';runtime\.copystack' ';runtime\.goexit;[^[]+;runtime\.morestack;runtime\.newstack;'
 	among "the clock" ';__vdso_clock_gettime' "$main;main\.clock;.*;time\.now;__vdso|;runtime\.nanotime1;__vdso"
 	among "a signal handler" ';runtime\.sigtrampgo' ';[^;]+;(__restore_rt|runtime\.sigreturn[^;]*);runtime\.sigtramp;runtime\.sigtrampgo'
 	# Nobody returns to mcall's caller: its goroutine may run elsewhere by then.

@@ -83,6 +83,8 @@ static void test_x86(void)
 	    .fp = UNWIND_FP_AT_CFA, .fp_off = -24);
 	X86(2, .kind = UNWIND_SWITCH, .cfa_off = 16, .fp = UNWIND_FP_AT_CFA, .fp_off = -16);
 	X86(2, .kind = UNWIND_SWITCH, .cfa_off = INT32_MIN, .exact = 1);
+	X86(2, .kind = UNWIND_SWITCH, .reg = UNWIND_SWITCH_SAVED, .fp = UNWIND_FP_LOST,
+	    .fp_off = -8, .cfa_off = 192);
 	check(&x86, 0, (struct unwind_rule) { .kind = UNWIND_SWITCH, .ra_off = 8 });
 	X86(1, .kind = UNWIND_PLT, .cfa_off = 8, .add = 11);
 	X86(0, .kind = UNWIND_PLT, .cfa_off = 8, .add = 16);
