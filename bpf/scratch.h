@@ -9,6 +9,7 @@
 #define FLEETPROF_SCRATCH_H
 
 #define MEMO_SIZE 8 /* mappings that one sample remembers */
+#define ABSENT_BITS 4
 #define USER_REGS 32 /* of arm64; a power of two */
 #define STACK_WINDOW_BYTES 2048 /* one read of so much is cheaper than two of a few bytes */
 #define STACK_WINDOW_WORDS (STACK_WINDOW_BYTES / 8)
@@ -35,6 +36,7 @@ struct walk {
 	u64 pc, sp, fp;
 	u64 regs[USER_REGS]; /* by DWARF number; known while `exact` only */
 	u64 stack_start, stack_end; /* of the mapping that holds the stack pointer */
+	u64 absent; /* struct absent_page's; 0: none is known */
 	u64 window_start; /* user address of window[0]; window_len 0: nothing read yet */
 	u64 uprobe_return; /* struct return_instance of the next trampoline; 0: the newest */
 	u32 window_len;
@@ -52,6 +54,11 @@ struct frame {
 	u64 word, table, rule;
 };
 
+/* A page above a stack that was not there. A hint: it may be there by now. */
+struct absent_page {
+	u64 mm, addr;
+};
+
 struct scratch {
 	u32 busy;
 	u32 nr_words; /* of the part that is being written */
@@ -66,6 +73,7 @@ struct scratch {
 	u32 memo_next, memo_hit;
 	struct vma vma;
 	struct vma within; /* the mapping that is asked about, while others are looked at */
+	struct absent_page absent[1 << ABSENT_BITS]; /* by address space */
 	u64 node[MAPLE_NODE_WORDS];
 	u64 block[BLOCK_WORDS];
 	u64 window[STACK_WINDOW_WORDS];

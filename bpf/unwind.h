@@ -13,6 +13,7 @@
 #ifndef FLEETPROF_UNWIND_H
 #define FLEETPROF_UNWIND_H
 
+#define STACK_PAGE_BYTES 4096 /* the smallest: where pages are larger, a window ends early */
 #define STACK_SWITCHES_MAX                                                                         \
 	12 /* of one walk: a handler on its own stack, in a coroutine; C and Go that call each other */
 #define BRIDGE_MARKS_MAX 6 /* RECORD_MAX_WORDS has room for eight marks */
@@ -23,21 +24,48 @@ struct unwind_context {
 	struct counters *c;
 };
 
-/* Reads what there is of the stack from addr on into the window: to its end, to the page's, or one word. */
-static __always_inline bool read_window(struct scratch *s, u64 addr)
+/* How much of the stack there is from addr on, as far as is known: up to a window full; one word at least. */
+static __always_inline u64 window_bytes(const struct walk *w, u64 addr)
 {
-	struct walk *w = &s->walk;
-	u64 len = w->stack_end - addr;
+	u64 end = w->stack_end, len;
 
+	if (w->absent > addr && w->absent < end)
+		end = w->absent;
+	len = end - addr;
 	if (len > STACK_WINDOW_BYTES)
 		len = STACK_WINDOW_BYTES;
 	asm volatile("" : "+r"(len));
-	if (len < 8 || len > STACK_WINDOW_BYTES)
-		len = 8;
+	return len < 8 || len > STACK_WINDOW_BYTES ? 8 : len;
+}
+
+/* What is known of this address space: the page that a window ran into. One entry for several of them: the last has it. */
+static __always_inline struct absent_page *absent_page_of(struct scratch *s)
+{
+	return &s->absent[s->mm * 0x9e3779b97f4a7c15ULL >> (64 - ABSENT_BITS)];
+}
+
+/*
+ * Reads what there is of the stack from addr on into the window. The page behind may never have been touched, as above the
+ * first frame of a process, where the kernel leaves a gap of random size. A read that runs into it costs a fault, more
+ * than the whole walk, so that is remembered, for other samples too; if it is no longer true, a window is shorter.
+ * A global function, so that the verifier reads it once.
+ */
+__noinline int read_window(struct scratch *s, u64 addr)
+{
+	struct absent_page *absent;
+	struct walk *w;
+	u64 len;
+
+	if (!s)
+		return false;
+	w = &s->walk;
+	len = window_bytes(w, addr);
 	if (bpf_probe_read_user(s->window, len, (void *)addr)) {
-		/* The next page of the stack may not be there. */
-		len = 8;
-		if (bpf_probe_read_user(s->window, 8, (void *)addr)) {
+		absent = absent_page_of(s);
+		absent->mm = s->mm;
+		absent->addr = w->absent = (addr | (STACK_PAGE_BYTES - 1)) + 1;
+		len = window_bytes(w, addr);
+		if (bpf_probe_read_user(s->window, len, (void *)addr)) {
 			w->window_len = 0;
 			return false;
 		}
@@ -240,6 +268,7 @@ static long unwind_frame(u32 index, struct unwind_context *u)
 static __always_inline void unwind_user(struct scratch *s, struct counters *c)
 {
 	struct unwind_context u = { .s = s, .c = c };
+	const struct absent_page *absent = absent_page_of(s);
 	struct walk *w = &s->walk;
 
 	w->exact = true;
@@ -252,6 +281,7 @@ static __always_inline void unwind_user(struct scratch *s, struct counters *c)
 	w->uprobe_return = 0;
 	w->stack_start = 0;
 	w->stack_end = 0;
+	w->absent = absent->mm == s->mm ? absent->addr : 0;
 	w->end = END_NONE;
 	follow_stack(s, w->sp); /* without it every step by the stack fails, and says so */
 	bpf_loop(RECORD_MAX_FRAMES, unwind_frame, &u, 0);

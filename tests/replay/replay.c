@@ -17,6 +17,7 @@
 #define FILE_ID 1
 #define CALLERS_MAX 256
 #define STACK_BYTES (64u << 10)
+#define MAPPED_BYTES (STACK_BYTES + 16) /* the rest is where arguments and environment are */
 #define STEPS_MAX (16u << 20)
 
 #if defined(__TARGET_ARCH_x86)
@@ -31,7 +32,7 @@ static uint64_t stack_top;
 static uint64_t stack[STACK_BYTES / 8]; /* grows downwards from its end */
 static struct buf program;
 
-/* The stack, and the code, which is asked for signal trampolines. */
+/* The stack, as memory has it: to the end of its mapping. And the code, which is asked for signal trampolines. */
 static bool read_user(void *dst, size_t size, u64 addr)
 {
 	uint64_t in_stack = addr - (stack_top - STACK_BYTES);
@@ -46,9 +47,11 @@ static bool read_user(void *dst, size_t size, u64 addr)
 			return true;
 		}
 	}
-	if (in_stack >= STACK_BYTES || size > STACK_BYTES - in_stack)
+	if (in_stack >= MAPPED_BYTES || size > MAPPED_BYTES - in_stack)
 		return false;
-	memcpy(dst, (const char *)stack + in_stack, size);
+	memset(dst, 0, size);
+	if (in_stack < STACK_BYTES)
+		memcpy(dst, (const char *)stack + in_stack, MIN(size, STACK_BYTES - in_stack));
 	return true;
 }
 
@@ -157,7 +160,7 @@ int main(int argc, char **argv)
 
 		read_step(&r);
 		map->start = stack_top - STACK_BYTES;
-		map->end = stack_top + 16; /* where arguments and environment are */
+		map->end = map->start + MAPPED_BYTES;
 		wrong += !check_walk(nr);
 		deepest = MAX(deepest, nr_callers + 1);
 	}

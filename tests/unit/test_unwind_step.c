@@ -13,7 +13,8 @@
 
 static uint64_t stack[STACK_WORDS], other[64];
 static uint8_t code[64];
-static unsigned int reads;
+static unsigned int reads, faults;
+static u64 absent; /* from here on nobody ever touched the stack; 0: all of it is there */
 static struct scratch s;
 
 static bool copy(void *dst, size_t size, u64 addr, u64 start, const void *memory, size_t bytes)
@@ -27,6 +28,10 @@ static bool copy(void *dst, size_t size, u64 addr, u64 start, const void *memory
 static bool read_user(void *dst, size_t size, u64 addr)
 {
 	reads++;
+	if (absent && addr >= STACK && addr < STACK + sizeof(stack) && addr + size > absent) {
+		faults++;
+		return false;
+	}
 	return copy(dst, size, addr, STACK, stack, sizeof(stack)) ||
 	       copy(dst, size, addr, OTHER_STACK, other, sizeof(other)) ||
 	       copy(dst, size, addr, CODE + 0xf000, code, sizeof(code));
@@ -97,6 +102,8 @@ static void set_up(void)
 		(struct native_map) { .start = OTHER_STACK, .end = OTHER_STACK + sizeof(other) };
 	make_table(packed);
 	reads = 0;
+	faults = 0;
+	absent = 0;
 }
 
 static enum end_reason walk(u64 pc, u64 sp, u64 fp)
@@ -145,6 +152,37 @@ static void test_frames_larger_than_a_window(void)
 	stack[1999] = AT(ROOT);
 	CHECK_INT(walk(AT(SP_LARGE), STACK, 0), END_ROOT);
 	CHECK_INT(s.nr_words, 3);
+}
+
+/* The page above the first frames may not be there: one window runs into it, and no other, of this walk and of later ones. */
+static void test_page_that_is_not_there(void)
+{
+	u64 sp;
+
+	set_up();
+	absent = STACK + 2 * STACK_PAGE_BYTES;
+	sp = absent - 20 * 8;
+	for (u64 i = 0; i < 18; i++)
+		stack[(sp - STACK) / 8 + i] = AT(SP_8);
+	stack[(sp - STACK) / 8 + 18] = AT(ROOT);
+	CHECK_INT(walk(AT(SP_8), sp, 0), END_ROOT);
+	CHECK_INT(s.nr_words, 20);
+	CHECK_INT(faults, 1);
+	CHECK_INT(reads, 2);
+	CHECK_INT(walk(AT(SP_8), sp, 0), END_ROOT);
+	CHECK_INT(faults, 1);
+	/* Another address space has other stacks. */
+	s.mm = 1;
+	absent = 0;
+	reads = 0;
+	CHECK_INT(walk(AT(SP_8), sp, 0), END_ROOT);
+	CHECK_INT(reads, 1);
+	/* The page came meanwhile: the walk goes on in it. */
+	s.mm = 0;
+	stack[(sp - STACK) / 8 + 18] = AT(SP_16);
+	stack[(sp - STACK) / 8 + 20] = AT(ROOT);
+	CHECK_INT(walk(AT(SP_8), sp, 0), END_ROOT);
+	CHECK_INT(s.nr_words, 21);
 }
 
 static void test_end_of_the_stack(void)
@@ -299,6 +337,7 @@ int main(void)
 	RUN(test_leaf_and_callers);
 	RUN(test_windows_do_not_outlive_a_walk);
 	RUN(test_frames_larger_than_a_window);
+	RUN(test_page_that_is_not_there);
 	RUN(test_end_of_the_stack);
 	RUN(test_gap_is_bridged_and_marked);
 	RUN(test_no_table);
