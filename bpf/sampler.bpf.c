@@ -292,8 +292,7 @@ static __always_inline void time_self(struct counters *c, u64 start)
 		c->counter[COUNTER_SELF_TIMED_MAX_NS] = ns;
 }
 
-SEC("perf_event")
-int sample(struct bpf_perf_event_data *ctx)
+static __always_inline void run_sample(struct bpf_perf_event_data *ctx)
 {
 	struct scratch *s = scratch_of_cpu();
 	struct counters *c;
@@ -302,19 +301,19 @@ int sample(struct bpf_perf_event_data *ctx)
 
 	c = bpf_map_lookup_elem(&counters, &zero);
 	if (!c)
-		return 0; /* a per-CPU array has its element; the verifier cannot know */
+		return; /* a per-CPU array has its element; the verifier cannot know */
 	count(c, COUNTER_RUNS);
 	if (!(u32)bpf_get_current_pid_tgid()) {
 		count(c, COUNTER_IDLE);
-		return 0;
+		return;
 	}
 	if (!s) {
 		count(c, COUNTER_LOST_SCRATCH);
-		return 0;
+		return;
 	}
 	if (s->busy) {
 		count(c, COUNTER_LOST_NESTED);
-		return 0;
+		return;
 	}
 	s->busy = 1;
 	if (c->counter[COUNTER_RUNS] % SELF_TIME_EVERY == 0)
@@ -323,6 +322,12 @@ int sample(struct bpf_perf_event_data *ctx)
 	if (start)
 		time_self(c, start);
 	s->busy = 0;
+}
+
+SEC("perf_event")
+int sample(struct bpf_perf_event_data *ctx)
+{
+	run_sample(ctx);
 	return 0;
 }
 

@@ -1,89 +1,157 @@
-"""The stack walk: what a sample and a frame cost, warm, cold, on deep stacks, beside the kernel's own walk."""
+"""
+The stack walk: what a sample costs, warm, cold, on deep stacks and large programs, beside the kernel's own walk and the
+layouts of rows that are in use elsewhere.
+
+bpf_get_stack goes by frame pointers. So a program is built twice, with and without them, and both run at the same time:
+the sampler walks either by tables, bpf_get_stack the one that it can walk.
+"""
+import collections
 import contextlib
 import os
-import re
 import shutil
 import subprocess
 import time
 
-from common import CPUS, Skip, output_of
+import big_code
+import bench_unwind_build
+from common import CPUS, Cgroup, output_of
 
 TITLE = "Stack walk by unwind tables: cost"
+LEAD_S = 14 # from the sampler's start to the first counted run: the tables, other layouts' rows, warming up
+Times = collections.namedtuple("Times", "runs ns median longest frames searched")
 
 
-def start(command):
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-
-
-@contextlib.contextmanager
-def busy(bench, name, flags, arguments):
-    """A program of tests/fixtures on every CPU."""
-    program = f"{bench.folder}/{name}"
-    output_of(["gcc", "-g", *flags, "-o", program, f"{bench.tree}/tests/fixtures/{name}.c"])
-    processes = [start([program, *arguments]) for _ in range(CPUS)]
-    time.sleep(0.5)
-    try:
-        yield
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
+def start(command, cgroup):
+    def join():
+        os.setsid()
+        with open(f"{cgroup.path}/cgroup.procs", "w") as procs:
+            procs.write(str(os.getpid()))
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=join)
 
 
 @contextlib.contextmanager
-def compiling(bench):
-    """clang -O2 on every CPU, again and again."""
+def running(*commands):
+    """Each command on every CPU, in a cgroup of its own; yields the cgroups' ids and all pids."""
+    with contextlib.ExitStack() as stack:
+        cgroups = [stack.enter_context(Cgroup()) for _ in commands]
+        processes = [start(command, cgroup) for command, cgroup in zip(commands, cgroups) for _ in range(CPUS)]
+        try:
+            time.sleep(2)
+            yield [os.stat(cgroup.path).st_ino for cgroup in cgroups], [process.pid for process in processes]
+        finally:
+            for process in processes:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, 9)
+                process.wait()
+
+
+def walks(bench, commands, rate, seconds, rows):
+    """{(program, number of command): Times} of all ways to walk, in one run."""
+    with running(*commands) as (cgroups, pids):
+        sampler = subprocess.Popen([bench.fleetprof, "record", "-F", "19", "-d", str(seconds + LEAD_S), "-o",
+                                    f"{bench.folder}/walks.folded"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(3)
+        ids = ",".join(map(str, cgroups))
+        said = output_of([f"{bench.build}/tests/bench/bench_walks", str(rate), str(seconds), ids,
+                          *(map(str, pids) if rows else [])])
+        sampler.wait()
+    times = {}
+    for line in said.splitlines():
+        words = line.split()
+        if len(words) == 8 and words[0] in ("empty", "get_stack", "record", "rows4", "rows8", "sample"):
+            runs, ns, median, longest, frames, searched = map(int, words[2:])
+            if runs:
+                times[words[0], int(words[1])] = Times(runs, ns / runs, median, longest, frames / runs, searched / runs)
+    if ("sample", 0) not in times:
+        raise SystemExit(f"nothing was sampled:\n{said}")
+    return times
+
+
+def row(bench, what, times, other=None, of=""):
+    remark = f"{times.frames:.1f} frames, {times.ns / max(times.frames, 1):.0f} ns each; median {times.median} ns"
+    if other:
+        remark += f"; {times.ns / other.ns:.2f} x {of} (medians {times.median / other.median:.2f})"
+    bench.row(what, f"{times.ns:.0f} ns", remark)
+
+
+def report(bench, what, times, built_twice):
+    """Command 0 has no frame pointers; of what is built twice, command 1 has."""
+    kernel = times["get_stack", 1] if built_twice else None
+    row(bench, f"{what}: fleetprof, no frame pointers", times["sample", 0], kernel, "bpf_get_stack with them")
+    cached = 100 - 100 * times["sample", 0].searched / max(times["sample", 0].frames, 1)
+    bench.row(f"{what}: rules from the cache", f"{cached:.1f} %")
+    if built_twice:
+        row(bench, f"{what}: fleetprof, frame pointers, by tables all the same", times["sample", 1], kernel, "bpf_get_stack")
+        row(bench, f"{what}: bpf_get_stack, frame pointers", kernel)
+        row(bench, f"{what}: bpf_get_stack and a ring record, frame pointers", times["record", 1])
+        bench.row(f"{what}: fleetprof beside the latter", f"{times['sample', 0].ns / times['record', 1].ns:.2f} x")
+    for name, layout in (("rows4", "4-byte rows in halved arrays"), ("rows8", "8-byte rows in halved arrays")):
+        if (name, 0) in times:
+            row(bench, f"{what}: {layout}, walk alone", times[name, 0])
+            bench.row(f"{what}: fleetprof, all told, beside them", f"{times['sample', 0].ns / times[name, 0].ns:.2f} x")
+
+
+def build_twice(bench, name, source, optimize):
+    programs = []
+    for flags in ("-fomit-frame-pointer", "-fno-omit-frame-pointer"):
+        programs.append(f"{bench.folder}/{name}{flags}")
+        output_of(["gcc", "-g", optimize, flags, "-o", programs[-1], source])
+    return programs
+
+
+def measure_fixture(bench, what, name, depth, rate, seconds, rows=False):
+    programs = build_twice(bench, name, f"{bench.tree}/tests/fixtures/{name}.c", "-O1")
+    times = walks(bench, [[program, str(depth)] for program in programs], rate, seconds, rows)
+    report(bench, f"{what}, {rate} Hz", times, True)
+    return times
+
+
+def measure_big_code(bench):
+    source = f"{bench.folder}/big.c"
+    big_code.write(source)
+    programs = build_twice(bench, "big", source, "-O1")
+    for rate, seconds in ((19, 30), (997, 5)):
+        times = walks(bench, [[program] for program in programs], rate, seconds, True)
+        report(bench, f"5 MB of code, 44 calls deep, beside 64 MB of data, {rate} Hz", times, True)
+
+
+def measure_clang(bench):
     if not shutil.which("clang"):
-        raise Skip("clang is not installed")
+        print("  clang: not measured: it is not installed")
+        return
     source = f"{bench.folder}/large.c"
     with open(source, "w") as file:
-        for i in range(1500):
+        for i in range(30000): # longer than all is measured
             file.write(f"int f{i}(int *p, int n) {{ int s = {i}; for (int i = 0; i < n; i++) {{ s += p[i] * {i + 3}; "
                        f"if (s & {i + 1}) s ^= p[(i * 7) % n]; }} return s; }}\n")
-    loop = f"while :; do clang -O2 -c -o /dev/null {source}; done"
-    shells = [start(["sh", "-c", loop]) for _ in range(CPUS)]
-    time.sleep(2)
-    try:
-        yield
-    finally:
-        for shell in shells:
-            os.killpg(shell.pid, 9)
-            shell.wait()
+    for rate, seconds in ((19, 30), (997, 5)):
+        times = walks(bench, [["clang", "-O2", "-c", "-o", "/dev/null", source]], rate, seconds, True)
+        report(bench, f"clang -O2, {rate} Hz", times, False)
 
 
-def measure(bench, what, rate, seconds):
-    """All programs run at the same time, on the same stacks."""
-    baseline = subprocess.Popen([f"{bench.build}/tests/bench/bench_baseline", str(rate), str(seconds + 4)],
-                                stdout=subprocess.PIPE, text=True)
-    time.sleep(0.5)
-    said = bench.record("-F", str(rate), "-d", str(seconds), "-o", f"{bench.folder}/unwind.folded")
-    ns, runs = {}, {}
-    for line in baseline.communicate()[0].splitlines():
-        name, count, total = line.split()
-        if int(count):
-            ns[name], runs[name] = int(total) / int(count), int(count)
-    frames, searched = map(int, re.search(r"user frames: (\d+), of them (\d+) searched", said).groups())
-    longest = int(re.search(r"ns per run \(most (\d+)\)", said)[1])
-    mine, walk = ns["sample"], ns["base_get_stack"]
-    depth = frames / runs["sample"]
-    bench.row(f"{what}, {rate} Hz: fleetprof", f"{mine:.0f} ns", f"{mine / walk:.2f} x bpf_get_stack ({walk:.0f} ns)")
-    bench.row(f"{what}, {rate} Hz: user frames", f"{depth:.1f}", f"{mine / max(depth, 1):.0f} ns each, all told; "
-              f"{100 - 100 * searched / max(frames, 1):.1f} % of the rules cached")
-    return longest
+def measure_table(bench):
+    """The build of the largest library's table; over all files: ./dev bench unwind-build."""
+    large = [path for path in bench_unwind_build.elf_files() if os.path.getsize(path) > 100e6]
+    if not large:
+        print("  a table of a large library: not measured: no library of over 100 MB is installed")
+        return
+    built = {path: bench_unwind_build.measure(bench, "--no-libdw", path) for path in large}
+    path = max(built, key=lambda path: built[path][1]) # some programs have frame pointers and no rows
+    _, rows, size, ns, _, heap = built[path]
+    name = f"{os.path.basename(path)}, {os.path.getsize(path) / 1e6:.0f} MB"
+    bench.row(f"{name}: build", f"{ns / rows:.0f} ns/row", f"{ns / 1e6:.0f} ms for {rows} rows")
+    bench.row(f"{name}: table", f"{size / rows:.2f} B/row", f"{size / 1e6:.1f} MB")
+    bench.row(f"{name}: largest heap while building", f"{heap / 1e6:.1f} MB")
 
 
 def run(bench):
-    without = ["-O1", "-fomit-frame-pointer"]
-    with busy(bench, "deep", without, ["32"]):
-        measure(bench, "32 calls deep, warm", 997, 5)
-    with busy(bench, "deep", without, ["510"]):
-        longest = measure(bench, "512 frames", 997, 5)
-        bench.row("512 frames: longest run", f"{longest / 1000:.0f} us")
-    with busy(bench, "cold", without, ["32"]):
-        measure(bench, "32 calls deep, beside 64 MB of data", 19, 30)
-    with compiling(bench):
-        measure(bench, "clang -O2", 19, 20)
-        measure(bench, "clang -O2", 997, 5)
+    measure_fixture(bench, "32 calls deep, warm", "deep", 32, 997, 5, True)
+    measure_fixture(bench, "32 calls deep, beside 64 MB of data", "cold", 32, 19, 30, True)
+    times = measure_fixture(bench, "512 frames", "deep", 510, 997, 5)
+    bench.row("512 frames: longest run", f"{times['sample', 0].longest / 1000:.0f} us")
+    measure_big_code(bench)
+    measure_clang(bench)
+    measure_table(bench)
     for line in output_of([f"{bench.build}/tests/bench/bench_load"]).splitlines():
         what, value = line.rsplit(" ", 1)
         bench.row(what, value)
