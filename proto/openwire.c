@@ -4,13 +4,19 @@
 #include <errno.h>
 #include <string.h>
 
+bool openwire_has_folder(const struct openwire_request *request)
+{
+	return request->header.type == OPENWIRE_ELF_BELOW ||
+	       request->header.type == OPENWIRE_MAP_AT;
+}
+
 bool openwire_check_request(const struct openwire_request *request, size_t n)
 {
 	static const char *const names[] = OPENWIRE_PROC_NAMES;
 
 	if (n != sizeof(*request) || !wire_check(&request->header, n, false) ||
-	    !request->tgid != (request->header.type == OPENWIRE_ELF_BELOW) ||
-	    request->tgid > INT32_MAX || !memchr(request->path, '\0', sizeof(request->path)))
+	    !request->tgid != openwire_has_folder(request) || request->tgid > INT32_MAX ||
+	    !memchr(request->path, '\0', sizeof(request->path)))
 		return false;
 	switch (request->header.type) {
 	case OPENWIRE_MAPPING:
@@ -21,7 +27,10 @@ bool openwire_check_request(const struct openwire_request *request, size_t n)
 		return request->path[0] == '/';
 	case OPENWIRE_PERF_MAP:
 	case OPENWIRE_JITDUMP:
+	case OPENWIRE_MAP_PLACE:
 		return true;
+	case OPENWIRE_MAP_AT:
+		return request->start && request->start <= INT32_MAX && request->end < UINT32_MAX;
 	case OPENWIRE_PROC:
 		for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 			if (!strcmp(request->path, names[i]))

@@ -22,6 +22,9 @@ enum openwire_type {
 	OPENWIRE_ELF_BELOW = 6, /* the same below a root whose descriptor comes along; TGID is 0 */
 	OPENWIRE_JITDUMP =
 		7, /* jit-PID.dump, wherever it is: TGID shows it by mapping it executable */
+	OPENWIRE_MAP_PLACE =
+		8, /* /tmp inside the root of TGID, whose PID and user come with the answer */
+	OPENWIRE_MAP_AT = 9, /* perf-START.map of user END in such a folder; TGID is 0 */
 };
 #define OPENWIRE_PROC_NAMES                                                                        \
 	{                                                                                          \
@@ -38,11 +41,14 @@ struct openwire_request {
 struct openwire_answer {
 	struct wire_header header;
 	int32_t result; /* 0: a descriptor comes along; negative errno */
+	uint32_t pid, uid; /* of MAP_PLACE: as the process sees itself; its effective user */
 	uint32_t pad;
 };
 
 /* Do n bytes at request make a request? */
 bool openwire_check_request(const struct openwire_request *request, size_t n);
+/* Does a folder's descriptor come with it? */
+bool openwire_has_folder(const struct openwire_request *request);
 bool openwire_check_answer(const struct openwire_answer *answer, size_t n);
 
 /* Is this a file system whose server may let an open wait (FUSE, NFS, CIFS, 9p, Ceph, Lustre)? linux/magic.h */

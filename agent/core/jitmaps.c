@@ -27,16 +27,20 @@ struct jitmap {
 	struct process_key key;
 	uint64_t number, seen_ns, next_ns, pause_ns; /* next_ns: not asked for before */
 	struct jitmap_file files[NR_FILES];
+	struct openclient_place place;
+	bool asking_place;
+	int place_fd; /* of the folder where the perf map will be, or -1 */
 };
 
 struct jitmaps {
 	struct openclient *opener;
 	struct hashmap *by_process; /* struct process_key → struct jitmap * */
 	uint64_t next_number;
+	bool late_maps;
 	struct jitmaps_counts counts;
 };
 
-int jitmaps_new(struct jitmaps **ret, struct openclient *opener)
+int jitmaps_new(struct jitmaps **ret, struct openclient *opener, bool late_maps)
 {
 	_cleanup_(jitmaps_freep) struct jitmaps *j = calloc(1, sizeof(*j));
 	int r;
@@ -44,6 +48,7 @@ int jitmaps_new(struct jitmaps **ret, struct openclient *opener)
 	if (!j)
 		return -ENOMEM;
 	j->opener = opener;
+	j->late_maps = late_maps;
 	r = hashmap_new(&j->by_process, sizeof(struct process_key), sizeof(struct jitmap *),
 			JITMAPS_MAX);
 	if (r)
@@ -54,7 +59,7 @@ int jitmaps_new(struct jitmaps **ret, struct openclient *opener)
 
 static bool is_asking(const struct jitmap *map)
 {
-	return map->files[DUMP].asking || map->files[PERF_MAP].asking;
+	return map->files[DUMP].asking || map->files[PERF_MAP].asking || map->asking_place;
 }
 
 /* Forgets a map; one whose answers are under way is freed when the last of them comes. */
@@ -62,6 +67,7 @@ static void let_go(struct jitmap *map)
 {
 	for (size_t i = 0; i < NR_FILES; i++)
 		map->files[i].fd = close_fd(map->files[i].fd);
+	map->place_fd = close_fd(map->place_fd);
 	if (is_asking(map))
 		map->maps = NULL;
 	else
@@ -82,19 +88,39 @@ struct jitmaps *jitmaps_free(struct jitmaps *j)
 	return NULL;
 }
 
+/* Nobody waits for an answer any more; the last one frees the map. */
+static bool was_let_go(struct jitmap *map, int fd)
+{
+	if (map->maps)
+		return false;
+	close_fd(fd);
+	if (!is_asking(map))
+		free(map);
+	return true;
+}
+
+static void on_place(int fd, const struct openclient_place *place, void *userdata)
+{
+	struct jitmap *map = userdata;
+
+	map->asking_place = false;
+	if (was_let_go(map, fd) || fd < 0)
+		return;
+	map->place_fd = fd;
+	map->place = *place;
+}
+
 static void on_open(int fd, void *userdata)
 {
 	struct jitmap_file *file = userdata;
 	struct jitmap *map = file->map;
 
 	file->asking = false;
-	if (!map->maps) {
-		close_fd(fd);
-		if (!is_asking(map))
-			free(map);
+	if (was_let_go(map, fd))
 		return;
-	}
 	if (fd >= 0) {
+		if (file == &map->files[PERF_MAP])
+			map->place_fd = close_fd(map->place_fd);
 		file->fd = fd;
 		map->number = ++map->maps->next_number;
 		return;
@@ -150,6 +176,7 @@ static struct jitmap *find_or_add(struct jitmaps *j, const struct process_key *k
 	*map = (struct jitmap) { .maps = j,
 				 .key = *key,
 				 .pause_ns = JITMAPS_PAUSE_MIN_NS,
+				 .place_fd = -1,
 				 .files = { { .map = map, .fd = -1 }, { .map = map, .fd = -1 } } };
 	if (hashmap_put(j->by_process, key, &value, NULL)) {
 		free(map);
@@ -175,6 +202,28 @@ static void ask(struct jitmaps *j, struct jitmap *map)
 		perf_map->asking = true;
 		if (openclient_perf_map(j->opener, tgid, start, on_open, perf_map) < 0)
 			perf_map->asking = false;
+	}
+	if (j->late_maps && perf_map->fd < 0 && map->place_fd < 0) {
+		map->asking_place = true;
+		if (openclient_map_place(j->opener, tgid, start, on_place, map) < 0)
+			map->asking_place = false;
+	}
+}
+
+void jitmaps_look_again(struct jitmaps *j)
+{
+	void *value;
+	size_t it = 0;
+
+	while (hashmap_next(j->by_process, &it, NULL, &value)) {
+		struct jitmap *map = *(struct jitmap **)value;
+		struct jitmap_file *file = &map->files[PERF_MAP];
+
+		if (file->fd >= 0 || file->asking || map->place_fd < 0)
+			continue;
+		file->asking = true;
+		if (openclient_map_at(j->opener, map->place_fd, &map->place, on_open, file) < 0)
+			file->asking = false;
 	}
 }
 

@@ -3,7 +3,9 @@
  *
  * A process that is seen in anonymous executable memory has both opened at once, through the opener, while it lives;
  * the files grow meanwhile, so the descriptors serve until the process is not seen any more. One that is not there
- * yet is looked for again after a pause, from JITMAPS_PAUSE_MIN_NS doubling to JITMAPS_PAUSE_MAX_NS.
+ * yet is looked for again after a pause, from JITMAPS_PAUSE_MIN_NS doubling to JITMAPS_PAUSE_MAX_NS. Some runtimes write
+ * their perf map when they end: with late_maps, the folder where it will be is kept open, for jitmaps_look_again(). A
+ * window that is closed while its processes go on has nothing of that, and containers' folders stay free.
  */
 #ifndef FLEETPROF_CORE_JITMAPS_H
 #define FLEETPROF_CORE_JITMAPS_H
@@ -20,7 +22,7 @@
 
 struct jitmaps;
 
-int jitmaps_new(struct jitmaps **ret, struct openclient *opener);
+int jitmaps_new(struct jitmaps **ret, struct openclient *opener, bool late_maps);
 /* The opener's client must be gone before: it may still hold an answer. */
 struct jitmaps *jitmaps_free(struct jitmaps *j);
 DEFINE_CLEANUP(struct jitmaps *, jitmaps_free)
@@ -28,6 +30,9 @@ DEFINE_CLEANUP(struct jitmaps *, jitmaps_free)
 /* words: of one sample of this process, leaf first. now_ns: of any clock that does not go back. */
 void jitmaps_see(struct jitmaps *j, uint32_t tgid, uint64_t start_boot_ns, const uint64_t *words,
 		 size_t nr, uint64_t now_ns);
+
+/* Asks for the perf maps that were not there yet, of processes that have ended, too; before names are looked for. */
+void jitmaps_look_again(struct jitmaps *j);
 
 /*
  * What a process has: the better file first, and the other one, for what that does not know, or -1. The descriptors are

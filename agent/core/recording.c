@@ -42,7 +42,8 @@ int recording_prepare(struct recording *r, struct err *err)
 	uint32_t rate_hz = interrupt_cost_affordable(r->options->rate_hz);
 	struct sampling_config config = { .rate_hz = rate_hz,
 					  .drain_interval_ns = DRAIN_INTERVAL_NS,
-					  .max_files = MAX_FILES };
+					  .max_files = MAX_FILES,
+					  .late_maps = true };
 	struct window_limits limits = { .max_rows = WINDOW_ROWS_MAX,
 					.max_words = WINDOW_WORDS_MAX };
 	int rc = window_new(&r->window, &limits);

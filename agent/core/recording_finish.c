@@ -99,6 +99,8 @@ static int build_profile(struct recording *r, struct profile *profile,
 
 	if (!owners)
 		return -ENOMEM;
+	if (r->sampling.jitmaps)
+		jitmaps_look_again(r->sampling.jitmaps);
 	rc = wait_for(r, NULL, SETTLE_NS);
 	if (!rc)
 		rc = add_owners(r, profile, owners);

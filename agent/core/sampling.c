@@ -153,7 +153,7 @@ static int start_helpers(struct sampling *s, const struct sampling_config *confi
 	if (!r)
 		r = vmlinux_new(&s->vmlinux, s->opener, s->symbolizer);
 	if (!r)
-		r = jitmaps_new(&s->jitmaps, s->opener);
+		r = jitmaps_new(&s->jitmaps, s->opener, config->late_maps);
 	if (!r)
 		r = table_source_new(&s->tables, s->loop, sampler_tables(s->sampler),
 				     s->symbolizer);

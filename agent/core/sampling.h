@@ -24,6 +24,7 @@ struct sampling_config {
 	uint64_t ring_bytes; /* a power of two; 0: room for some intervals of every CPU's samples */
 	size_t max_files;
 	struct symdisk *symdisk; /* the caller's, as long as the sampling; NULL: none */
+	bool late_maps; /* of generated code: jitmaps_new() */
 	uint64_t memory_limit; /* divided by core/budget.h; 0: the default */
 };
 

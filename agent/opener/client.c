@@ -18,6 +18,8 @@ struct waiting {
 	int below_fd; /* goes with it, or -1 */
 	openclient_fn fn; /* or, of a mapping: */
 	openclient_mapping_fn mapping_fn;
+	openclient_place_fn place_fn;
+	struct openclient_place place;
 	void *userdata;
 };
 
@@ -33,6 +35,8 @@ static void finish(struct waiting *w, int fd, int root_fd)
 {
 	if (w->mapping_fn)
 		w->mapping_fn(fd, root_fd, w->userdata);
+	else if (w->place_fn)
+		w->place_fn(fd, &w->place, w->userdata);
 	else
 		w->fn(fd, w->userdata);
 	close_fd(w->below_fd);
@@ -78,6 +82,9 @@ static void take_answer(struct openclient *c, const struct openwire_answer *answ
 	}
 	w = *found;
 	hashmap_remove(c->sent, &answer->header.id);
+	w->place = (struct openclient_place) { .pid = answer->pid,
+					       .uid = answer->uid,
+					       .start_boot_ns = w->request.start_boot_ns };
 	if (w->mapping_fn)
 		finish(w, fds[0] >= 0 ? fds[0] : answer->result, fds[1]);
 	else
@@ -254,23 +261,31 @@ int openclient_elf_in_root(struct openclient *c, uint32_t tgid, uint64_t start_b
 	return enqueue_path(c, &request, path, fn, userdata);
 }
 
+/* Of a request that a folder's descriptor goes with. */
+static int enqueue_below(struct openclient *c, struct openwire_request *request, int folder_fd,
+			 openclient_fn fn, void *userdata)
+{
+	struct waiting how = { .fn = fn, .userdata = userdata };
+	int r;
+
+	how.below_fd = fcntl(folder_fd, F_DUPFD_CLOEXEC, 3);
+	if (how.below_fd < 0)
+		return err_last();
+	r = enqueue(c, request, &how);
+	if (r < 0)
+		close_fd(how.below_fd);
+	return r;
+}
+
 int openclient_elf_below(struct openclient *c, int root_fd, const char *path, openclient_fn fn,
 			 void *userdata)
 {
 	struct openwire_request request = { .header.type = OPENWIRE_ELF_BELOW };
-	struct waiting how = { .fn = fn, .userdata = userdata };
-	int r;
 
 	if (strlen(path) >= sizeof(request.path))
 		return -ENAMETOOLONG;
 	memcpy(request.path, path, strlen(path) + 1);
-	how.below_fd = fcntl(root_fd, F_DUPFD_CLOEXEC, 3);
-	if (how.below_fd < 0)
-		return err_last();
-	r = enqueue(c, &request, &how);
-	if (r < 0)
-		close_fd(how.below_fd);
-	return r;
+	return enqueue_below(c, &request, root_fd, fn, userdata);
 }
 
 int openclient_proc(struct openclient *c, uint32_t tgid, const char *name, openclient_fn fn,
@@ -302,6 +317,28 @@ int openclient_jitdump(struct openclient *c, uint32_t tgid, uint64_t start_boot_
 		       openclient_fn fn, void *userdata)
 {
 	return ask_of_process(c, OPENWIRE_JITDUMP, tgid, start_boot_ns, fn, userdata);
+}
+
+int openclient_map_place(struct openclient *c, uint32_t tgid, uint64_t start_boot_ns,
+			 openclient_place_fn fn, void *userdata)
+{
+	struct openwire_request request = { .header.type = OPENWIRE_MAP_PLACE,
+					    .tgid = tgid,
+					    .start_boot_ns = start_boot_ns };
+	const struct waiting how = { .below_fd = -1, .place_fn = fn, .userdata = userdata };
+
+	return enqueue(c, &request, &how);
+}
+
+int openclient_map_at(struct openclient *c, int folder_fd, const struct openclient_place *place,
+		      openclient_fn fn, void *userdata)
+{
+	struct openwire_request request = { .header.type = OPENWIRE_MAP_AT,
+					    .start_boot_ns = place->start_boot_ns,
+					    .start = place->pid,
+					    .end = place->uid };
+
+	return enqueue_below(c, &request, folder_fd, fn, userdata);
 }
 
 size_t openclient_pending(const struct openclient *c)

@@ -86,6 +86,20 @@ int openclient_perf_map(struct openclient *client, uint32_t tgid, uint64_t start
 int openclient_jitdump(struct openclient *client, uint32_t tgid, uint64_t start_boot_ns,
 		       openclient_fn fn, void *userdata);
 
+/*
+ * Some runtimes write their perf map when they end, and are gone before it can be asked for: the folder where it will be
+ * (O_PATH, the callback's), with the process's own view of itself, while it lives; and, later, the map in there.
+ */
+struct openclient_place {
+	uint32_t pid, uid;
+	uint64_t start_boot_ns; /* of the request */
+};
+typedef void (*openclient_place_fn)(int fd, const struct openclient_place *place, void *userdata);
+int openclient_map_place(struct openclient *client, uint32_t tgid, uint64_t start_boot_ns,
+			 openclient_place_fn fn, void *userdata);
+int openclient_map_at(struct openclient *client, int folder_fd,
+		      const struct openclient_place *place, openclient_fn fn, void *userdata);
+
 size_t openclient_pending(const struct openclient *client);
 
 #endif

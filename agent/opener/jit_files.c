@@ -1,5 +1,6 @@
 /* The files in which runtimes name the code that they generate. */
 #include "agent/opener/jit_files.h"
+#include "agent/base/clock.h"
 #include "agent/base/err.h"
 #include "agent/base/sys.h"
 #include "agent/opener/client.h"
@@ -14,6 +15,8 @@
 #define MAPPING_LINES_MAX                                                                          \
 	(1u << 18) /* of /proc/PID/maps; vm.max_map_count is 65530 unless raised */
 #define MAPPING_LINE_MAX 8192 /* a path is shorter than PATH_MAX, and newlines in it are escaped */
+#define STALE_SLACK_NS                                                                             \
+	(2 * NSEC_PER_SEC) /* of clocks, and of what /proc says when a process began */
 #define JITDUMP_MAGIC 0x4a695444u /* "JiTD", in the writer's byte order */
 
 struct self_view {
@@ -62,7 +65,20 @@ static int check_owner(int fd, const struct self_view *view, off_t size_max)
 	return st.st_size > size_max ? -EFBIG : 0;
 }
 
-int jit_files_open_map(int proc_fd, uint32_t tgid)
+/* Was the file last written before the process began? Process ids come again, and files in a container stay. */
+static bool is_stale(int fd, uint64_t start_boot_ns)
+{
+	uint64_t age = clock_boot_ns() - start_boot_ns + STALE_SLACK_NS;
+	uint64_t now = clock_wall_ns();
+	struct stat st;
+
+	if (!start_boot_ns || fstat(fd, &st) < 0 || age > now || st.st_mtim.tv_sec < 0)
+		return false;
+	return (uint64_t)st.st_mtim.tv_sec * NSEC_PER_SEC + (uint64_t)st.st_mtim.tv_nsec <
+	       now - age;
+}
+
+int jit_files_open_map(int proc_fd, uint32_t tgid, uint64_t start_boot_ns)
 {
 	_cleanup_(closep) int fd = -1;
 	struct self_view view;
@@ -76,6 +92,39 @@ int jit_files_open_map(int proc_fd, uint32_t tgid)
 	if (fd < 0)
 		return fd;
 	r = check_owner(fd, &view, OPENCLIENT_PERF_MAP_MAX);
+	if (!r && is_stale(fd, start_boot_ns))
+		r = -ENOENT;
+	return r < 0 ? r : TAKE_FD(fd);
+}
+
+int jit_files_open_place(int proc_fd, uint32_t tgid, struct jit_files_place *ret)
+{
+	struct self_view view;
+	int r = read_self_view(proc_fd, tgid, &view);
+
+	if (r < 0)
+		return r;
+	r = opener_open_in_root(proc_fd, tgid, "/tmp", 0);
+	if (r >= 0)
+		*ret = (struct jit_files_place) { .pid = view.pid, .uid = view.uids[1] };
+	return r;
+}
+
+int jit_files_open_map_at(int folder_fd, const struct jit_files_place *place,
+			  uint64_t start_boot_ns)
+{
+	const struct self_view view = { .uids = { place->uid, place->uid, place->uid } };
+	_cleanup_(closep) int fd = -1;
+	char name[48];
+	int r;
+
+	snprintf(name, sizeof(name), "perf-%u.map", place->pid);
+	fd = openat(folder_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return err_last();
+	r = check_owner(fd, &view, OPENCLIENT_PERF_MAP_MAX);
+	if (!r && is_stale(fd, start_boot_ns))
+		r = -ENOENT;
 	return r < 0 ? r : TAKE_FD(fd);
 }
 

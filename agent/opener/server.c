@@ -27,7 +27,7 @@
 
 struct job {
 	struct openwire_request request;
-	int below_fd; /* of OPENWIRE_ELF_BELOW, else -1 */
+	int below_fd; /* of those that openwire_has_folder(), else -1 */
 };
 
 struct worker {
@@ -57,18 +57,16 @@ static struct job *job_free(struct job *job)
 	return NULL;
 }
 
-/* fds: of the file, and of its process's root or -1; none with an errno. */
-static int send_fds(int socket, const struct openwire_request *request, int result,
-		    const int fds[OPENWIRE_FDS_MAX])
+/* fds: of the file, and of its process's root or -1; none with an errno. The answer's header is filled in. */
+static int send_fds(int socket, const struct openwire_request *request,
+		    struct openwire_answer *answer, const int fds[OPENWIRE_FDS_MAX])
 {
-	struct openwire_answer answer = { .result = result };
-
-	answer.header = wire_header(request->header.type, request->header.id,
-				    sizeof(answer) - sizeof(answer.header));
-	return fdpass_send_many(socket, &answer, sizeof(answer), NULL, 0, fds,
-				result < 0   ? 0
-				: fds[1] < 0 ? 1
-					     : 2);
+	answer->header = wire_header(request->header.type, request->header.id,
+				     sizeof(*answer) - sizeof(answer->header));
+	return fdpass_send_many(socket, answer, sizeof(*answer), NULL, 0, fds,
+				answer->result < 0 ? 0
+				: fds[1] < 0       ? 1
+						   : 2);
 }
 
 static __attribute__((noreturn)) void work(int proc_fd, int socket)
@@ -77,21 +75,28 @@ static __attribute__((noreturn)) void work(int proc_fd, int socket)
 
 	for (;;) {
 		_cleanup_(closep) int below_fd = -1, fd = -1, root_fd = -1;
+		struct openwire_answer answer = { .result = 0 };
 		ssize_t n = fdpass_receive(socket, &request, sizeof(request), 0, &below_fd);
 
 		if (n <= 0 || !openwire_check_request(&request, (size_t)n))
 			_exit(0);
-		fd = opener_open(proc_fd, below_fd, &request);
+		if (request.header.type == OPENWIRE_MAP_PLACE)
+			fd = opener_map_place(proc_fd, &request, &answer);
+		else
+			fd = opener_open(proc_fd, below_fd, &request);
 		if (fd >= 0 && request.header.type == OPENWIRE_MAPPING)
 			root_fd = opener_root(proc_fd, &request);
-		if (send_fds(socket, &request, MIN(fd, 0), (int[]) { fd, root_fd }) < 0)
+		answer.result = MIN(fd, 0);
+		if (send_fds(socket, &request, &answer, (int[]) { fd, root_fd }) < 0)
 			_exit(0);
 	}
 }
 
 static int send_error(struct server *s, const struct openwire_request *request, int result)
 {
-	return send_fds(s->core, request, result, (int[]) { -1, -1 });
+	struct openwire_answer answer = { .result = result };
+
+	return send_fds(s->core, request, &answer, (int[]) { -1, -1 });
 }
 
 static int on_worker(struct loop_source *source, uint32_t events, void *userdata);
@@ -231,7 +236,7 @@ static int on_worker(struct loop_source *source, uint32_t events, void *userdata
 			send_error(s, &w->job->request, -ECONNRESET);
 		end_worker(w);
 	} else {
-		send_fds(s->core, &w->job->request, answer.result, fds);
+		send_fds(s->core, &w->job->request, &answer, fds);
 		w->job = job_free(w->job);
 	}
 	for (size_t i = 0; i < nr; i++)
@@ -270,7 +275,7 @@ static int on_core(struct loop_source *source, uint32_t events, void *userdata)
 		return 0;
 	}
 	if (n <= 0 || !openwire_check_request(&job->request, (size_t)n) ||
-	    (job->request.header.type == OPENWIRE_ELF_BELOW) != (job->below_fd >= 0)) {
+	    openwire_has_folder(&job->request) != (job->below_fd >= 0)) {
 		job_free(job);
 		loop_stop(s->loop,
 			  n < 0 ? (int)n : 0); /* the core is gone, or is no core of ours */

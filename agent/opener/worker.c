@@ -52,7 +52,7 @@ static int check_process(int proc_fd, const struct openwire_request *request)
 	uint64_t tick = NSEC_PER_SEC / (uint64_t)sysconf(_SC_CLK_TCK), start;
 	int r;
 
-	if (!request->start_boot_ns)
+	if (!request->start_boot_ns || !request->tgid)
 		return 0;
 	r = read_start_ns(proc_fd, request->tgid, &start);
 	if (r < 0)
@@ -210,6 +210,8 @@ static bool begins_as_elf(int fd)
 
 static int find(int proc_fd, int below_fd, const struct openwire_request *request)
 {
+	struct jit_files_place place;
+
 	switch (request->header.type) {
 	case OPENWIRE_MAPPING:
 		return open_mapping(proc_fd, request);
@@ -219,9 +221,13 @@ static int find(int proc_fd, int below_fd, const struct openwire_request *reques
 	case OPENWIRE_ELF_BELOW:
 		return open_below(below_fd, request->path, 0);
 	case OPENWIRE_PERF_MAP:
-		return jit_files_open_map(proc_fd, request->tgid);
+		return jit_files_open_map(proc_fd, request->tgid, request->start_boot_ns);
 	case OPENWIRE_JITDUMP:
 		return jit_files_open_dump(proc_fd, request->tgid);
+	case OPENWIRE_MAP_AT:
+		place = (struct jit_files_place) { .pid = (uint32_t)request->start,
+						   .uid = (uint32_t)request->end };
+		return jit_files_open_map_at(below_fd, &place, request->start_boot_ns);
 	}
 	return open_proc(proc_fd, request);
 }
@@ -251,6 +257,26 @@ int opener_open(int proc_fd, int below_fd, const struct openwire_request *reques
 	}
 	r = check_process(proc_fd, request);
 	return r < 0 ? r : TAKE_FD(fd);
+}
+
+int opener_map_place(int proc_fd, const struct openwire_request *request,
+		     struct openwire_answer *ret)
+{
+	_cleanup_(closep) int fd = -1;
+	struct jit_files_place place;
+	int r = check_process(proc_fd, request);
+
+	if (r < 0)
+		return r;
+	fd = jit_files_open_place(proc_fd, request->tgid, &place);
+	if (fd < 0)
+		return fd;
+	r = check_process(proc_fd, request);
+	if (r < 0)
+		return r;
+	ret->pid = place.pid;
+	ret->uid = place.uid;
+	return TAKE_FD(fd);
 }
 
 int opener_root(int proc_fd, const struct openwire_request *request)

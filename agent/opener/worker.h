@@ -6,9 +6,13 @@
 
 /*
  * A descriptor of a regular file, O_RDONLY | O_CLOEXEC, or a negative errno. May block for as long as the file
- * system likes. proc_fd: /proc; below_fd: of OPENWIRE_ELF_BELOW, -1 otherwise.
+ * system likes. proc_fd: /proc; below_fd: of those with a folder, -1 otherwise.
  */
 int opener_open(int proc_fd, int below_fd, const struct openwire_request *request);
+
+/* The folder of OPENWIRE_MAP_PLACE, O_PATH, or a negative errno; fills in the answer's pid and uid. */
+int opener_map_place(int proc_fd, const struct openwire_request *request,
+		     struct openwire_answer *ret);
 
 /* The root folder of the process of a mapping, O_PATH; -1 when it cannot be had. */
 int opener_root(int proc_fd, const struct openwire_request *request);

@@ -3,6 +3,7 @@
  * say, and nothing but regular files is opened.
  */
 #include "agent/base/cleanup.h"
+#include "agent/base/clock.h"
 #include "agent/base/sys.h"
 #include "agent/opener/worker.h"
 #include "tests/test.h"
@@ -270,6 +271,53 @@ static void test_jitdumps(void)
 	CHECK_INT(ask_for_dump(), -ENOENT);
 }
 
+static int ask_at(int folder, uint32_t pid, uint32_t uid, uint64_t start_boot_ns)
+{
+	struct openwire_request r = { .start = pid, .end = uid, .start_boot_ns = start_boot_ns };
+
+	r.header.type = OPENWIRE_MAP_AT;
+	return opener_open(proc_fd, folder, &r);
+}
+
+static void check_opened(int fd)
+{
+	CHECK(fd >= 0);
+	close(fd);
+}
+
+/* The map of a process that is gone: where it said that it would be, of its user, no link, and not older than it. */
+static void test_maps_of_the_dead(void)
+{
+	struct openwire_request r = { .tgid = (uint32_t)prisoner,
+				      .header.type = OPENWIRE_MAP_PLACE };
+	const struct timespec old[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
+	uint64_t now = clock_boot_ns();
+	struct openwire_answer a = { .result = 0 };
+	_cleanup_(closep) int folder = opener_map_place(proc_fd, &r, &a);
+	int fd;
+
+	CHECK(folder >= 0);
+	CHECK_INT(a.pid, (uint32_t)prisoner);
+	CHECK_INT(a.uid, 0);
+	CHECK_INT(ask_at(folder, 4711, 0, now), -ENOENT);
+	fd = openat(folder, "perf-4711.map", O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+	CHECK(fd >= 0);
+	check_opened(ask_at(folder, 4711, 0, now));
+	CHECK_INT(fchown(fd, 12345, 12345), 0);
+	CHECK_INT(ask_at(folder, 4711, 0, now), -EPERM);
+	check_opened(ask_at(folder, 4711, 12345, now));
+	CHECK_INT(futimens(fd, old), 0);
+	CHECK_INT(ask_at(folder, 4711, 12345, now), -ENOENT);
+	check_opened(ask_at(folder, 4711, 12345, 0));
+	CHECK_INT(unlinkat(folder, "perf-4711.map", 0), 0);
+	CHECK_INT(symlinkat("/etc/passwd", folder, "perf-4711.map"), 0);
+	CHECK(ask_at(folder, 4711, 0, now) < 0);
+	CHECK_INT(unlinkat(folder, "perf-4711.map", 0), 0);
+	CHECK_INT(mkfifoat(folder, "perf-4711.map", 0666), 0);
+	CHECK_INT(ask_at(folder, 4711, 0, now), -EINVAL);
+	close(fd);
+}
+
 /* What a request may say at all. */
 static void test_requests(void)
 {
@@ -322,6 +370,7 @@ int main(void)
 	RUN(test_long_paths);
 	RUN(test_processes);
 	RUN(test_jitdumps);
+	RUN(test_maps_of_the_dead);
 	clean_up();
 	return 0;
 }
