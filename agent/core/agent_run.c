@@ -209,13 +209,13 @@ static size_t max_files(void)
 	return limit.rlim_cur > 2 * OTHER_FILES ? limit.rlim_cur - OTHER_FILES : OTHER_FILES;
 }
 
-/* What decides how answers look: this build of all of our programs, by its file. */
-static uint64_t number_of_build(void)
+/* What decides how answers look: this build of all of our programs, by its file, and how names are shown. */
+static uint64_t number_of_build(uint64_t demangle)
 {
 	struct {
 		char version[32];
-		uint64_t size, mtime_s, mtime_ns;
-	} build = { .size = 0 };
+		uint64_t size, mtime_s, mtime_ns, demangle;
+	} build = { .demangle = demangle };
 	struct stat st;
 
 	snprintf(build.version, sizeof(build.version), "%s", FLEETPROF_VERSION);
@@ -230,7 +230,7 @@ static uint64_t number_of_build(void)
 static int open_caches(struct agent *a, uint64_t budget)
 {
 	const struct symdisk_config disk = { .dir_fd = agent_state_dir_fd(a->state),
-					     .build = number_of_build(),
+					     .build = number_of_build(a->config->demangle),
 					     .max_bytes = a->config->symbol_cache_size,
 					     .max_memory = budget / 8 };
 	int r = symcache_new(&a->symcache, budget - disk.max_memory);
