@@ -33,7 +33,8 @@ size_t jit_names_offer(struct jit_names *names, const struct jit_hit *hit);
 void perfmap_read(struct jit_names *names, const char *text, size_t size);
 
 /*
- * What a runtime's name for a function means: V8 writes "JS:*name /path/file.js:3:14". Fills name (without the marks of
+ * What a runtime's name for a function means: V8 writes "JS:*name /path/file.js:3:14", CPython
+ * "py::name:/path/file.py". Fills name (without the marks of
  * the compiler's tier), file, line and start_line; what is not understood is left as it is. text is changed.
  */
 void perfmap_split_name(char *text, struct symbolizer_frame *ret);

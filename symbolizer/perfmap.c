@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PYTHON "py::"
+
 /* "1f" or "0x1F", as runtimes have it; false without a digit, or beyond 64 bits. */
 static bool parse_hex(const char **at, const char *end, uint64_t *ret)
 {
@@ -99,6 +101,18 @@ static char *find_place(char *name)
 	return place ? place : strrchr(name, ' ');
 }
 
+/* "py::Cart.add:/srv/app.py", of CPython since 3.12; a name in it has no colon. */
+static void split_python(char *text, struct symbolizer_frame *ret)
+{
+	char *name = text + strlen(PYTHON), *colon = strchr(name, ':');
+
+	if (!colon || colon == name || !colon[1])
+		return;
+	*colon = '\0';
+	ret->name = name;
+	ret->file = colon + 1;
+}
+
 void perfmap_split_name(char *text, struct symbolizer_frame *ret)
 {
 	static const char *const kinds[] = { "JS:", "LazyCompile:", "Function:", "Eval:",
@@ -110,6 +124,8 @@ void perfmap_split_name(char *text, struct symbolizer_frame *ret)
 		if (!strncmp(text, kinds[i], strlen(kinds[i])))
 			name = text + strlen(kinds[i]);
 	}
+	if (!strncmp(text, PYTHON, strlen(PYTHON)))
+		split_python(text, ret);
 	if (!name)
 		return;
 	place = find_place(name);

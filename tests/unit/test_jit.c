@@ -33,12 +33,17 @@ static void test_dialects(void)
 		"0x2000 0x20 with prefix\n"
 		"3000 1F Lcom/shop/Cart;::add(I)V\n"
 		"4000 10 TRACE_1::file.lua:12\n"
+		"7100 2b julia_mandel_83\n"
+		"7200 1a instance void [System.Private.CoreLib] System.String::.ctor(char[])[PreJIT]\n"
+		"7300 100 wasm[0]::function[12]\n"
+		"7400 20 _ZN4shop4Cart3addEij\n"
 		"8000\t10  \tjulia_f_12 tabbed\n"
 		"5000 10 void [Shop] Cart::Add(int32)[Tier1]\r\n"
 		"nonsense\n\n6000\n6000 10\n6000 10 \nzz 10 name\n10000000000000000 10 too_large\n"
 		"7000 10 unfinished";
 	static const uint64_t addresses[] = { 0xfff,  0x1000, 0x100f, 0x1010, 0x2000, 0x301e,
-					      0x301f, 0x4001, 0x5001, 0x6000, 0x7000, 0x8000 };
+					      0x301f, 0x4001, 0x5001, 0x6000, 0x7000, 0x7100,
+					      0x7210, 0x7300, 0x741f, 0x8000 };
 	_cleanup_(symbolizer_result_deinitp) struct symbolizer_result r = SYMBOLIZER_RESULT_NULL;
 
 	frames_of(map, sizeof(map) - 1, addresses, ARRAY_SIZE(addresses), &r);
@@ -52,7 +57,12 @@ static void test_dialects(void)
 	CHECK_STR(name_of(&r, 7), "TRACE_1::file.lua:12");
 	CHECK_STR(name_of(&r, 8), "void [Shop] Cart::Add(int32)[Tier1]");
 	CHECK(!name_of(&r, 9) && !name_of(&r, 10));
-	CHECK_STR(name_of(&r, 11), "julia_f_12 tabbed");
+	CHECK_STR(name_of(&r, 11), "julia_mandel_83");
+	CHECK_STR(name_of(&r, 12),
+		  "instance void [System.Private.CoreLib] System.String::.ctor(char[])[PreJIT]");
+	CHECK_STR(name_of(&r, 13), "wasm[0]::function[12]");
+	CHECK_STR(name_of(&r, 14), "shop::Cart::add(int, unsigned int)");
+	CHECK_STR(name_of(&r, 15), "julia_f_12 tabbed");
 	CHECK(r.answers[1].source == SYMBOLIZER_PERF_MAP && r.answers[0].source == SYMBOLIZER_NONE);
 }
 
@@ -96,6 +106,17 @@ static void test_names_of_v8(void)
 	check_split("JS:*nothing", "JS:*nothing", "", 0, 0);
 	check_split("JS:", "JS:", "", 0, 0);
 	check_split("RegExp:a b:3:4", "RegExp:a b:3:4", "", 0, 0);
+}
+
+static void test_names_of_python(void)
+{
+	check_split("py::Cart.add.<locals>.<lambda>:/srv/app.py", "Cart.add.<locals>.<lambda>",
+		    "/srv/app.py", 0, 0);
+	check_split("py::_find_and_load:<frozen importlib._bootstrap>", "_find_and_load",
+		    "<frozen importlib._bootstrap>", 0, 0);
+	check_split("py::nothing", "py::nothing", "", 0, 0);
+	check_split("py::nothing:", "py::nothing:", "", 0, 0);
+	check_split("py::", "py::", "", 0, 0);
 }
 
 static void put(struct buf *d, const void *data, size_t size)
@@ -313,6 +334,7 @@ int main(void)
 	RUN(test_dialects);
 	RUN(test_the_latest_name_counts);
 	RUN(test_names_of_v8);
+	RUN(test_names_of_python);
 	RUN(test_jitdump);
 	RUN(test_records_of_others);
 	RUN(test_lines_anywhere);
