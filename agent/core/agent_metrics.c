@@ -86,6 +86,23 @@ static void add_windows(struct agent *a, struct buf *b)
 		 symclient_restarts(a->sampling.symbolizer), c.restarts);
 }
 
+static void add_generated_code(struct agent *a, struct buf *b)
+{
+	struct jitmaps_counts c;
+
+	jitmaps_counts(a->sampling.jitmaps, &c);
+	number(b, "generated_code_processes", "gauge",
+	       "Processes that were seen in code that they generated.", c.processes);
+	number(b, "generated_code_files", "gauge",
+	       "Their perf maps and jitdumps that are open for names.", c.opened);
+	family(b, "generated_code_lost_total", "counter",
+	       "Perf maps and jitdumps that are not used.");
+	buf_addf(b,
+		 "fleetprof_generated_code_lost_total{why=\"refused\"} %" PRIu64 "\n"
+		 "fleetprof_generated_code_lost_total{why=\"evicted\"} %" PRIu64 "\n",
+		 c.refused, c.evicted);
+}
+
 static void add_kernel_side(struct agent *a, struct buf *b)
 {
 	const uint64_t *c = a->counts.loss.sampler.bpf;
@@ -364,8 +381,8 @@ static void add_owners(struct agent *a, struct buf *b)
 int agent_metrics_send(struct agent *a)
 {
 	static void (*const parts[])(struct agent * a, struct buf * b) = {
-		add_losses,  add_windows,       add_kernel_side, add_processes, add_tables,
-		add_symdisk, add_unwind_tables, add_ends,        add_owners,
+		add_losses,         add_windows, add_kernel_side,   add_processes, add_tables,
+		add_generated_code, add_symdisk, add_unwind_tables, add_ends,      add_owners,
 	};
 	_cleanup_(buf_deinitp) struct buf text = BUF_NULL;
 
