@@ -68,7 +68,7 @@ fi
 
 # The daemon knows the same names.
 if command -v curl >/dev/null; then
-	in_background "$work/jit" 40 'JS:*hot /srv/app.js:3:14'
+	in_background "$work/jit" 60 'JS:*hot /srv/app.js:3:14'
 	in_background "$fleetprof" agent --state-dir "$work/state" --window 10s --web-listen 127.0.0.1:0 --rate 97 \
 		--kill-switch '' >"$work/agent.log" 2>&1
 	for _ in $(seq 40); do
@@ -79,4 +79,10 @@ if command -v curl >/dev/null; then
 		sleep 1
 	done
 	grep -q ';jit;.*;main;hot' "$work/agent.folded" || fail "the daemon does not know the name: $(cat "$work/agent.log")"
+	for _ in $(seq 30); do # they are told every 10 s
+		curl -sf -H "Authorization: Bearer ${url#*#}" -o "$work/metrics" "${url%#*}metrics" || :
+		! grep -q '^fleetprof_generated_code_files [1-9]' "$work/metrics" || break
+		sleep 1
+	done
+	grep -q '^fleetprof_generated_code_files [1-9]' "$work/metrics" || fail "the metrics know of no perf map"
 fi
