@@ -2,8 +2,8 @@
 #include "symbolizer/cli.h"
 #include "agent/base/log.h"
 #include "agent/base/sys.h"
+#include "symbolizer/cli_files.h"
 #include "symbolizer/cli_unwind.h"
-#include "symbolizer/debug_paths.h"
 #include "symbolizer/demangle.h"
 #include "symbolizer/symbolizer.h"
 
@@ -16,6 +16,7 @@
 
 #define EXIT_USAGE 2
 #define SUPPLEMENTS_MAX 1024
+#define ROUNDS_MAX 256 /* of looking for files that answers want */
 #define BATCH_MAX (1u << 20) /* bytes of standard input that are one batch */
 
 struct supplement {
@@ -42,8 +43,8 @@ static const char help[] =
 	"\n"
 	"  -e, --exe FILE       the ELF file\n"
 	"      --debug FILE     its separate debug file (else by build ID or debug link, where GDB looks)\n"
-	"      --alt FILE       what dwz shares between debug files\n"
-	"      --split FILE     a .dwo or .dwp of split DWARF; several may be given\n"
+	"      --alt FILE       what dwz shares between debug files (else where they say)\n"
+	"      --split FILE     a .dwo or .dwp of split DWARF; several may be given (else where the file says, and FILE.dwp)\n"
 	"      --kallsyms FILE  addresses are a running kernel's: FILE has its symbols, the ELF file is its vmlinux\n"
 	"      --offsets        addresses are offsets into the file, not the ELF's own addresses\n"
 	"  -a, --addresses      print each address first\n"
@@ -181,24 +182,56 @@ static int parse_address(const char *text, uint64_t *ret)
 	return -EINVAL;
 }
 
-/* The text is read anew each time: a running kernel's changes. */
-static int ask(const struct cli *cli, struct symbolizer_file *file, const uint64_t *addresses,
-	       size_t nr, struct symbolizer_result *ret)
-{
-	_cleanup_(closep) int fd = -1;
+/* The file, with its descriptor and its supplements' for as long as it lives. */
+struct opened {
+	struct symbolizer_file *file;
+	int fd, debug_fd;
+	bool package;
+};
+#define OPENED_NULL ((struct opened) { .fd = -1, .debug_fd = -1 })
 
-	if (!cli->kallsyms)
-		return symbolizer_file_frames(file, cli->space, addresses, nr, ret);
-	fd = open(cli->kallsyms, O_RDONLY | O_CLOEXEC);
-	return fd < 0 ? err_last() : symbolizer_kernel_frames(fd, file, addresses, nr, ret);
+static void opened_deinit(struct opened *o)
+{
+	symbolizer_file_free(o->file);
+	if (o->fd >= 0)
+		close(o->fd);
+	if (o->debug_fd >= 0)
+		close(o->debug_fd);
+}
+DEFINE_CLEANUP_EMBEDDED(struct opened, opened_deinit)
+
+/* The text is read anew each time: a running kernel's changes. */
+static int ask_kernel(const struct cli *cli, struct opened *o, const uint64_t *addresses, size_t nr,
+		      struct symbolizer_result *ret)
+{
+	_cleanup_(closep) int fd = open(cli->kallsyms, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? err_last() : symbolizer_kernel_frames(fd, o->file, addresses, nr, ret);
 }
 
-static int print_all(const struct cli *cli, struct symbolizer_file *file, const uint64_t *addresses,
-		     size_t nr)
+/* Asks again as long as files come to light that the answers want. */
+static int ask(const struct cli *cli, struct opened *o, const uint64_t *addresses, size_t nr,
+	       struct symbolizer_result *ret)
+{
+	int r;
+
+	if (cli->kallsyms)
+		return ask_kernel(cli, o, addresses, nr, ret);
+	r = symbolizer_file_frames(o->file, cli->space, addresses, nr, ret);
+	for (int i = 0;
+	     !r && i < ROUNDS_MAX && cli_give_wanted(o->file, cli->path, o->debug_fd, &o->package);
+	     i++) {
+		symbolizer_result_deinit(ret);
+		r = symbolizer_file_frames(o->file, cli->space, addresses, nr, ret);
+	}
+	return r;
+}
+
+static int print_all(const struct cli *cli, struct opened *o, const uint64_t *addresses, size_t nr)
 {
 	_cleanup_(symbolizer_result_deinitp) struct symbolizer_result result =
 		SYMBOLIZER_RESULT_NULL;
-	int r = ask(cli, file, addresses, nr, &result);
+	int r = ask(cli, o, addresses, nr, &result);
 
 	if (r < 0) {
 		log_error("%s: %s", cli->path, err_str(r));
@@ -209,20 +242,18 @@ static int print_all(const struct cli *cli, struct symbolizer_file *file, const 
 	return fflush(stdout) ? err_last() : 0;
 }
 
-static int from_arguments(const struct cli *cli, struct symbolizer_file *file, char **texts,
-			  size_t nr)
+static int from_arguments(const struct cli *cli, struct opened *o, char **texts, size_t nr)
 {
 	_cleanup_(freep) uint64_t *addresses = calloc(nr + 1, sizeof(*addresses));
 	int r = addresses ? 0 : -ENOMEM;
 
 	for (size_t i = 0; i < nr && !r; i++)
 		r = parse_address(texts[i], &addresses[i]);
-	return r ? r : print_all(cli, file, addresses, nr);
+	return r ? r : print_all(cli, o, addresses, nr);
 }
 
 /* Answers the whole lines of text, all at once; returns how many bytes they were, or -errno. */
-static ssize_t answer_lines(const struct cli *cli, struct symbolizer_file *file, char *text,
-			    size_t len)
+static ssize_t answer_lines(const struct cli *cli, struct opened *o, char *text, size_t len)
 {
 	_cleanup_(freep) uint64_t *addresses = calloc(len / 2 + 1, sizeof(*addresses));
 	size_t nr = 0;
@@ -235,14 +266,14 @@ static ssize_t answer_lines(const struct cli *cli, struct symbolizer_file *file,
 		at = newline + 1;
 	}
 	if (!r && nr)
-		r = print_all(cli, file, addresses, nr);
+		r = print_all(cli, o, addresses, nr);
 	return r ? r : at - text;
 }
 
 /*
  * As much at once as there is: a file is one batch, and a program that writes a line and waits for its answer gets it.
  */
-static int from_stdin(const struct cli *cli, struct symbolizer_file *file)
+static int from_stdin(const struct cli *cli, struct opened *o)
 {
 	static char text[BATCH_MAX + 1];
 	size_t len = 0;
@@ -259,7 +290,7 @@ static int from_stdin(const struct cli *cli, struct symbolizer_file *file)
 			text[len++] = '\n';
 		else if (!n)
 			return 0;
-		n = answer_lines(cli, file, text, len);
+		n = answer_lines(cli, o, text, len);
 		if (n < 0)
 			return (int)n;
 		if (!n && len == BATCH_MAX) {
@@ -271,37 +302,9 @@ static int from_stdin(const struct cli *cli, struct symbolizer_file *file)
 	}
 }
 
-/* The file, with its descriptor and its supplements' for as long as it lives. */
-struct opened {
-	struct symbolizer_file *file;
-	int fd, debug_fd;
-};
-#define OPENED_NULL ((struct opened) { .fd = -1, .debug_fd = -1 })
-
-static void opened_deinit(struct opened *o)
-{
-	symbolizer_file_free(o->file);
-	if (o->fd >= 0)
-		close(o->fd);
-	if (o->debug_fd >= 0)
-		close(o->debug_fd);
-}
-DEFINE_CLEANUP_EMBEDDED(struct opened, opened_deinit)
-
-/* A descriptor, or -errno: -EINVAL for what is no regular file, and might never let itself be read to an end. */
-static int open_regular(const char *path)
-{
-	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return err_last();
-	return S_ISREG(st.st_mode) ? TAKE_FD(fd) : -EINVAL;
-}
-
 static int open_path(const char *path, int *ret)
 {
-	int fd = open_regular(path);
+	int fd = cli_open_regular(path);
 
 	if (fd < 0) {
 		log_error("cannot open %s: %s", path,
@@ -328,25 +331,6 @@ static int add_to_file(struct opened *o, const struct supplement *s)
 	return r;
 }
 
-/* The separate debug file of a program without debug information, if there is one where they lie. */
-static void look_for_debug_file(const struct cli *cli, struct opened *o)
-{
-	char paths[DEBUG_PATHS_MAX][DEBUG_PATH_BYTES];
-	_cleanup_(freep) char *real = realpath(cli->path, NULL);
-	struct symbolizer_identity identity;
-	size_t nr;
-
-	symbolizer_file_identity(o->file, &identity);
-	nr = identity.has_dwarf ? 0 : debug_paths(&identity, real ? real : "", paths);
-	for (size_t i = 0; i < nr && o->debug_fd < 0; i++) {
-		_cleanup_(closep) int fd = open_regular(paths[i]);
-
-		if (fd >= 0 &&
-		    !symbolizer_file_set_supplement(o->file, SYMBOLIZER_SUPPLEMENT_DEBUG, fd, NULL))
-			o->debug_fd = TAKE_FD(fd);
-	}
-}
-
 static int open_all(const struct cli *cli, struct opened *o)
 {
 	struct err err = ERR_NULL;
@@ -363,7 +347,7 @@ static int open_all(const struct cli *cli, struct opened *o)
 	if (cli->memory_mib)
 		symbolizer_file_set_memory(o->file, cli->memory_mib << 20);
 	if (!cli->nr_supplements || cli->supplements[0].kind != SYMBOLIZER_SUPPLEMENT_DEBUG)
-		look_for_debug_file(cli, o);
+		o->debug_fd = cli_give_debug_file(o->file, cli->path);
 	for (size_t i = 0; i < cli->nr_supplements && !r; i++)
 		r = add_to_file(o, &cli->supplements[i]);
 	return r;
@@ -406,9 +390,9 @@ int cli_main(int argc, char **argv)
 	if (open_all(&cli, &opened))
 		return 1;
 	if (optind < argc)
-		r = from_arguments(&cli, opened.file, argv + optind, (size_t)(argc - optind));
+		r = from_arguments(&cli, &opened, argv + optind, (size_t)(argc - optind));
 	else
-		r = from_stdin(&cli, opened.file);
+		r = from_stdin(&cli, &opened);
 	if (cli.stats)
 		print_stats(opened.file);
 	return r < 0 ? 1 : 0;

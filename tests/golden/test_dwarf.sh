@@ -23,8 +23,23 @@ cmp "$here/dwarf/shapes-gcc.txt" "$here/dwarf/shared-a.txt" || failed=1
 "$symbolizer" -e "$here/dwarf/split-gcc-5" --stats 1010 > /tmp/split.$$ 2>&1
 grep -q '^far_away$' /tmp/split.$$ && grep -q 'missing: --split .*split.dwo' /tmp/split.$$ ||
 	{ cat /tmp/split.$$; failed=1; }
-"$symbolizer" -e "$here/dwarf/shared-a" --stats 1000 1010 1020 1030 > /tmp/split.$$ 2>&1
+alone=$(mktemp -d)
+trap 'rm -rf "$alone"' EXIT
+cp "$here/dwarf/shared-a" "$alone"
+"$symbolizer" -e "$alone/shared-a" --stats 1000 1010 1020 1030 > /tmp/split.$$ 2>&1
 grep -q '/src/shapes.cc:' /tmp/split.$$ && grep -q 'missing: --alt shared.dwz' /tmp/split.$$ ||
 	{ cat /tmp/split.$$; failed=1; }
 rm -f /tmp/split.$$
+# What lies where it should is found without being asked for: dwz's file, units beside their program, a package.
+same() { # PROGRAM OPTION FILE
+	seq 4096 5119 | xargs printf '%x\n' > "$alone/addresses"
+	"$symbolizer" -a -e "$here/dwarf/$1" "$2" "$here/dwarf/$3" < "$alone/addresses" > "$alone/want"
+	"$symbolizer" -a -e "$alone/$1" < "$alone/addresses" | cmp - "$alone/want" ||
+		{ echo "$1: $3 is not found beside it"; failed=1; }
+}
+cp "$here/dwarf/shared.dwz" "$alone" && same shared-a --alt shared.dwz
+cp "$here/dwarf/split-gcc-5" "$alone" && cp "$here/dwarf/split-gcc-5.dwo" "$alone/split.dwo" &&
+	same split-gcc-5 --split split-gcc-5.dwo
+cp "$here/dwarf/split-clang-4" "$here/dwarf/split-clang-4.dwp" "$alone" && rm "$alone/split.dwo" &&
+	same split-clang-4 --split split-clang-4.dwp
 exit $failed
