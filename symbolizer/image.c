@@ -29,8 +29,9 @@ struct image {
 	struct mem *mem;
 	const uint8_t *map;
 	size_t size;
+	struct image *next, **back; /* among the images of mem */
 	uint64_t *resident; /* a bit per block */
-	size_t nr_words, nr_resident, resident_max;
+	size_t nr_words, nr_resident;
 	struct packed_section sections[IMAGE_NR_SECTIONS];
 };
 
@@ -183,6 +184,25 @@ static bool is_ours(Elf *elf)
 										     : ELFDATA2MSB);
 }
 
+static void enlist(struct image *image)
+{
+	image->back = &image->mem->images;
+	image->next = *image->back;
+	if (image->next)
+		image->next->back = &image->next;
+	*image->back = image;
+}
+
+static void delist(struct image *image)
+{
+	if (!image->back)
+		return;
+	image->mem->nr_resident -= image->nr_resident;
+	*image->back = image->next;
+	if (image->next)
+		image->next->back = image->back;
+}
+
 int image_new(struct image **ret, int fd, Elf *elf, bool dwo, struct mem *mem)
 {
 	_cleanup_(image_freep) struct image *image = mem_zalloc(mem, sizeof(*image));
@@ -192,7 +212,6 @@ int image_new(struct image **ret, int fd, Elf *elf, bool dwo, struct mem *mem)
 	if (!image)
 		return -ENOMEM;
 	image->mem = mem;
-	image->resident_max = SYMBOLIZER_MAPPED_MAX >> BLOCK_SHIFT;
 	if (fstat(fd, &st) < 0)
 		return err_last();
 	if (st.st_size > 0 && is_ours(elf)) {
@@ -205,6 +224,7 @@ int image_new(struct image **ret, int fd, Elf *elf, bool dwo, struct mem *mem)
 		image->resident = mem_zalloc(mem, image->nr_words * sizeof(*image->resident));
 		if (!image->resident)
 			return -ENOMEM;
+		enlist(image);
 		read_headers(image, elf, dwo);
 		plan(image);
 	}
@@ -216,6 +236,7 @@ struct image *image_free(struct image *image)
 {
 	if (!image)
 		return NULL;
+	delist(image);
 	for (int i = 0; i < IMAGE_NR_SECTIONS; i++) {
 		struct packed_section *s = &image->sections[i];
 
@@ -234,7 +255,17 @@ static void give_back(struct image *image)
 {
 	madvise((void *)image->map, image->size, MADV_DONTNEED);
 	memset(image->resident, 0, image->nr_words * sizeof(*image->resident));
+	image->mem->nr_resident -= image->nr_resident;
 	image->nr_resident = 0;
+}
+
+/* A program in hundreds of .dwo files has no more room than one in a single file. */
+static void give_all_back(struct mem *mem)
+{
+	for (struct image *image = mem->images; image; image = image->next) {
+		if (image->nr_resident)
+			give_back(image);
+	}
 }
 
 static bool unzlib(const uint8_t *from, size_t size, uint8_t *to, size_t to_size)
@@ -308,13 +339,16 @@ void image_touch(struct image *image, const void *data, size_t size)
 	size = MIN(size, image->size - (at - map));
 	first = (at >> BLOCK_SHIFT) - (map >> BLOCK_SHIFT);
 	last = ((at + size - 1) >> BLOCK_SHIFT) - (map >> BLOCK_SHIFT);
-	if (image->nr_resident + (last - first) >= image->resident_max)
-		give_back(image);
+	if (image->mem->nr_resident + (last - first) >= SYMBOLIZER_MAPPED_MAX >> BLOCK_SHIFT)
+		give_all_back(image->mem);
 	for (size_t i = first; i <= last; i++) {
 		uint64_t bit = 1ULL << (i % 64);
 
-		image->nr_resident += !(image->resident[i / 64] & bit);
+		if (image->resident[i / 64] & bit)
+			continue;
 		image->resident[i / 64] |= bit;
+		image->nr_resident++;
+		image->mem->nr_resident++;
 	}
 }
 

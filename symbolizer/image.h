@@ -3,8 +3,8 @@
  * not pile up in memory. Library-private.
  *
  * A page of the file that was read stays in the process until it is given back. The image keeps a bit for every 64 KiB
- * that may be resident (the kernel maps that much around a fault), and gives everything back at resident_max. Pointers
- * into a section stay good: the next read brings the page in again.
+ * that may be resident (the kernel maps that much around a fault); all images of one mem give everything back when they
+ * have SYMBOLIZER_MAPPED_MAX together. Pointers into a section stay good: the next read brings the page in again.
  *
  * Compressed sections (gABI's SHF_COMPRESSED with zlib or zstd, GNU's .zdebug_) are unpacked whole, into memory that
  * counts; those that do not fit are refused before a byte of them is read: first the lines', then all of them.

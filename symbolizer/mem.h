@@ -15,6 +15,8 @@ struct mem {
 	size_t used, peak;
 	size_t kept; /* of what is used: what stays as long as the file does */
 	uint64_t refused; /* allocations that would have passed max */
+	struct image *images; /* that are mapped: a list, see image.h */
+	size_t nr_resident; /* blocks of them that may be in memory */
 };
 
 /* NULL at the maximum, or when the system has no more. */
