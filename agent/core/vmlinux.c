@@ -42,7 +42,11 @@ static void on_identity(enum symclient_status status, const struct symbolizer_id
 		return;
 	}
 	v->candidate_fd = close_fd(v->candidate_fd);
-	try_next(v);
+	if (status ==
+	    SYMCLIENT_LOST) /* maybe the end of everything: the opener is gone before the symbolizer */
+		v->pending = false;
+	else
+		try_next(v);
 }
 
 static void on_open(int fd, void *userdata)
@@ -50,6 +54,10 @@ static void on_open(int fd, void *userdata)
 	struct vmlinux *v = userdata;
 	struct symclient_file file = { .key = SYMCLIENT_VMLINUX_KEY - v->next, .fd = fd };
 
+	if (fd == -ECONNRESET) {
+		v->pending = false;
+		return;
+	}
 	v->candidate_fd = MAX(fd, -1);
 	if (fd >= 0 && !symclient_identity(v->symbolizer, &file, on_identity, v))
 		return;

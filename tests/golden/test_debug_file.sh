@@ -64,4 +64,18 @@ ask "$work/broken" >"$work/got" || fail "a broken .gnu_debugdata is an error"
 head -c 100000000 /dev/zero | xz -1 >"$work/bomb.xz"
 objcopy --add-section .gnu_debugdata="$work/bomb.xz" "$work/whole.stripped" "$work/bomb"
 ask "$work/bomb" >"$work/got" || fail "a .gnu_debugdata that is too large is an error"
+# As distributions lay them out: what two debug files share is in a third one, named from where they are.
+if command -v dwz >/dev/null; then
+	mkdir -p "$work/debug/bin" "$work/debug/.dwz"
+	for program in one two; do
+		gcc -O2 -g -Wl,--build-id=sha1 -D$program -o "$work/$program.whole" "$tree/tests/fixtures/hot.c"
+		objcopy --only-keep-debug "$work/$program.whole" "$work/debug/bin/$program.debug"
+		strip -o "$work/$program.stripped" "$work/$program.whole"
+	done
+	dwz -m "$work/debug/.dwz/both" -M ../.dwz/both "$work/debug/bin/one.debug" "$work/debug/bin/two.debug"
+	nm "$work/one.whole" | awk 'NF == 3 && $2 ~ /^[tT]$/ { print "0x" $1 }' | sort >"$work/addresses"
+	ask "$work/one.whole" >"$work/want"
+	ask "$work/one.stripped" --debug "$work/debug/bin/one.debug" >"$work/got"
+	cmp "$work/want" "$work/got" || fail "what the debug files share is not found"
+fi
 echo "debug files: by name, by link, packed"
