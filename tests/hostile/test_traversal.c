@@ -221,7 +221,7 @@ static void make_root(void)
 {
 	static const char *const folders[] = { "sub", "tmp",  "proc", "sys",
 					       "mem", "fuse", "race", "race/deep" };
-	char target[128];
+	static char target[128]; /* the server's, too */
 
 	prison_make_folders(&prison);
 	CHECK_INT(chdir(prison.root), 0);
@@ -243,7 +243,7 @@ static void make_root(void)
 	for (size_t i = 0; i < 3; i++)
 		prison_watch(&prison, (const char *const[]) { "fifo", "device", "block" }[i]);
 	snprintf(target, sizeof(target), "%s/secret", prison.folder);
-	fuse = lying_fuse_start("fuse", strdup(target)) >= 0;
+	fuse = lying_fuse_start("fuse", target) >= 0;
 	if (!fuse)
 		printf("no FUSE here: its rows find nothing\n");
 }
