@@ -14,9 +14,13 @@ import sys
 
 EXPLAINED = {
     "symbol's name": "llvm prints the symbol table's name for the outermost function, we the debug information's: "
-                     "clones (foo.cold, foo.part.0), aliases (__libc_write for write), folded functions",
-    "symbol's file": "no line is known: llvm takes a file name from the symbol table, we say that there is none",
-    "no function": "no function is described there: padding between functions, with the line of what is before it",
+                     "clones (foo.cold, foo.part.0), aliases (__libc_write for write), folded functions. "
+                     "DWARF (_sqlite3.so, 0x86b3): DW_TAG_subprogram, DW_AT_abstract_origin \"bind_param\", DW_AT_ranges with "
+                     "the address; the symbol is bind_param.cold",
+    "symbol's file": "no line is known: llvm takes a file name from the symbol table, we say that there is none. "
+                     "DWARF (0x14001, register_tm_clones): no unit has the address; llvm's crtstuff.c is a STT_FILE",
+    "no function": "no function is described there: padding between functions, with the line of what is before it. "
+                   "DWARF (0x1514a): a unit's range and a line row have the address, no DW_TAG_subprogram does",
     "symbols only": "no debug information there: both have a symbol, several are at the address or none has a size",
     "we know more": "llvm has no answer: compressed by .zdebug_, or shared by dwz",
     "Go's table": "the line table has no row there (the first instructions of wrappers that Go's compiler makes), Go's "
