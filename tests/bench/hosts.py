@@ -10,7 +10,7 @@ import time
 from agents import MIXED
 from common import CPUS
 
-# Wakes ten times a second for a moment, each of them with a stack and a library's functions of its own.
+# Wakes every so many milliseconds for a moment, and works in a library's functions.
 SLEEPER = """
 #include <stdlib.h>
 #include <stdio.h>
@@ -26,7 +26,7 @@ int main(int argc, char **argv)
 			data[j] = rand();
 		qsort(data, 256, sizeof(int), by);
 		snprintf(text, sizeof(text), "%d %f", data[0], data[1] / 3.0);
-		usleep(90000 + i % 20 * 1000);
+		usleep((atoi(argv[2]) - 10 + i % 20) * 1000);
 	}
 }
 """
@@ -50,8 +50,8 @@ NOBODY = 65534
 class BusyHost:
     """To be used by `with`; missing: what could not be started. processes: how many there are at least."""
 
-    def __init__(self, bench, processes=300):
-        self.bench, self.wanted = bench, processes
+    def __init__(self, bench, processes=300, pause_ms=100):
+        self.bench, self.wanted, self.pause_ms = bench, processes, pause_ms
         self.processes, self.missing = [], []
 
     def start(self, command, **options):
@@ -113,7 +113,7 @@ class BusyHost:
         self.start_database()
         there = len([p for p in os.listdir("/proc") if p.isdigit() and os.path.exists(f"/proc/{p}/exe")])
         for i in range(max(self.wanted - there, 0)):
-            self.start([f"{self.bench.folder}/sleeper", str(i)])
+            self.start([f"{self.bench.folder}/sleeper", str(i), str(self.pause_ms)])
         time.sleep(2)
         return self
 
