@@ -17,8 +17,8 @@
 /* Strings that the keeper's configuration points at. */
 struct programs {
 	char *opener, *symbolizer, *exporter;
-	char store[PATH_MAX], user[32], children[16], child_memory[32], uids[2][16];
-	const char *exporter_last_args[5];
+	char store[PATH_MAX], user[32], children[16], child_memory[32], uids[2][16], cache[32];
+	const char *exporter_last_args[7];
 	const char *opener_args[KEEPER_HELPER_ARGS_MAX + 1];
 	const char *symbolizer_args[KEEPER_HELPER_ARGS_MAX + 1];
 };
@@ -85,6 +85,8 @@ static int set_helper_args(struct programs *p, const struct config *config, stru
 		return r;
 	snprintf(p->children, sizeof(p->children), "%u", budget.nr_children);
 	snprintf(p->child_memory, sizeof(p->child_memory), "%" PRIu64, budget.symbolizer_child);
+	/* Half for the database's pages; the rest is for a window that is taken, uploads and the page. */
+	snprintf(p->cache, sizeof(p->cache), "%" PRIu64, budget.exporter / 2);
 	p->symbolizer_args[0] = "--children";
 	p->symbolizer_args[1] = p->children;
 	p->symbolizer_args[2] = "--child-memory";
@@ -115,6 +117,8 @@ static int start_keeper(struct programs *p, const struct config *config, struct 
 	snprintf(p->store, sizeof(p->store), "%s/store", config->state_dir);
 	p->exporter_last_args[nr++] = "--store";
 	p->exporter_last_args[nr++] = p->store;
+	p->exporter_last_args[nr++] = "--store-cache";
+	p->exporter_last_args[nr++] = p->cache;
 	if (privilege_has(CAP_SETUID) && privilege_has(CAP_SETGID)) {
 		choose_user(p, &config->user.exporter, state);
 		p->exporter_last_args[nr++] = "--user";

@@ -31,8 +31,8 @@ struct budget {
 	uint64_t ring; /* a power of two */
 	uint64_t kernel_tables; /* files, cgroups, scratch */
 	uint64_t windows; /* two at most are alive: all of both */
-	uint64_t symbols; /* the core's cache of names */
-	uint64_t exporter; /* store's page cache, uploads, local page */
+	uint64_t symbols; /* the core's cache of names, and the table of those on disk */
+	uint64_t exporter; /* half of it the store's page cache; uploads, local page */
 	uint64_t programs; /* code, stacks and heaps of four processes: set aside, not handed out */
 };
 

@@ -20,6 +20,7 @@ const char options_help[] =
 	"  --store-max-age SECONDS   and so old (default 604800: 7 days)\n"
 	"  --store-max-share N       and so many percent of the file system (default 5; 0: any)\n"
 	"  --store-min-free N        do not grow when less than N percent of it is free (default 10)\n"
+	"  --store-cache N           memory for its pages (default 4194304, which is the most)\n"
 	"  --upload PARTS            a back end, and again for more: KEY=VALUE, separated by commas\n"
 	"                            (a comma in a value is doubled): type=pyroscope, url, name, tenant,\n"
 	"                            username, password-file, token-file, header, header-file, ca-file,\n"
@@ -45,6 +46,7 @@ enum option_id {
 	OPTION_MAX_AGE,
 	OPTION_MAX_SHARE,
 	OPTION_MIN_FREE,
+	OPTION_STORE_CACHE,
 	OPTION_UPLOAD,
 	OPTION_NODE,
 	OPTION_LABEL,
@@ -65,6 +67,7 @@ static const struct option longopts[] = {
 	{ "store-max-age", required_argument, NULL, OPTION_MAX_AGE },
 	{ "store-max-share", required_argument, NULL, OPTION_MAX_SHARE },
 	{ "store-min-free", required_argument, NULL, OPTION_MIN_FREE },
+	{ "store-cache", required_argument, NULL, OPTION_STORE_CACHE },
 	{ "upload", required_argument, NULL, OPTION_UPLOAD },
 	{ "node", required_argument, NULL, OPTION_NODE },
 	{ "label", required_argument, NULL, OPTION_LABEL },
@@ -214,6 +217,8 @@ static int set(struct options *o, int id, const char *name, const char *arg, str
 		r = parse_number(name, arg, 0, 100, &v, err);
 		o->store.min_free_percent = r == 0 ? (unsigned int)v : 0;
 		return r;
+	case OPTION_STORE_CACHE:
+		return parse_number(name, arg, 1u << 16, INT64_MAX, &o->store.cache_bytes, err);
 	case OPTION_UPLOAD:
 	case OPTION_NODE:
 	case OPTION_LABEL:

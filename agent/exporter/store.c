@@ -11,7 +11,7 @@
 /* Raised when a table changes; an older one would be converted here, a newer one is set aside. */
 #define SCHEMA_VERSION 1
 
-#define CACHE_KIB "4096" /* SQLite's page cache: more does not help inserts at the end */
+#define CACHE_MAX (4u << 20) /* SQLite's page cache: more does not help inserts at the end */
 #define CHECKPOINT_PAGES "256" /* 1 MiB: the log stays small, and a checkpoint short */
 
 static const char *const schema[] = {
@@ -52,6 +52,17 @@ static int begin_schema(sqlite3 *db)
 	return r ?: sql_commit(&t);
 }
 
+/* In KiB, which SQLite takes as a negative number. */
+static int set_cache(struct store *s)
+{
+	uint64_t bytes =
+		s->config.cache_bytes ? MIN(s->config.cache_bytes, (uint64_t)CACHE_MAX) : CACHE_MAX;
+	char pragma[64];
+
+	snprintf(pragma, sizeof(pragma), "PRAGMA cache_size=-%u", (unsigned int)(bytes >> 10));
+	return sql_exec(s->db, pragma);
+}
+
 /* Opens and checks the database file. -EUCLEAN: corrupt; -EPROTO: newer than us. */
 static int open_database(struct store *s)
 {
@@ -72,9 +83,11 @@ static int open_database(struct store *s)
 	/* auto_vacuum must precede the first table */
 	r = sql_exec(s->db, "PRAGMA page_size=4096; PRAGMA auto_vacuum=INCREMENTAL;"
 			    "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-			    "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-" CACHE_KIB ";"
+			    "PRAGMA temp_store=MEMORY;"
 			    "PRAGMA wal_autocheckpoint=" CHECKPOINT_PAGES ";"
 			    "PRAGMA journal_size_limit=8388608");
+	if (!r)
+		r = set_cache(s);
 	if (r < 0)
 		return r;
 	r = sql_number(s->db, &version, "PRAGMA user_version", "");

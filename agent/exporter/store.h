@@ -28,6 +28,7 @@ struct store_config {
 	uint64_t max_age_ns; /* 7 days */
 	unsigned int max_share_percent; /* of the file system; 5 */
 	unsigned int min_free_percent; /* of the file system: below, the store does not grow; 10 */
+	uint64_t cache_bytes; /* memory for the database's pages, at most 4 MiB; 0: that */
 };
 
 int store_open(struct store **ret, const struct store_config *config, struct err *err);

@@ -41,6 +41,17 @@ static void test_a_back_end(void)
 	CHECK_INT(o.upload.max_series, 500);
 }
 
+static void test_cache(void)
+{
+	_cleanup_(options_deinitp) struct options o;
+	_cleanup_(options_deinitp) struct options bad;
+	struct err err = ERR_NULL;
+
+	CHECK_INT(parse(&o, "--store-cache", "1048576", &err), 0);
+	CHECK_INT(o.store.cache_bytes, 1048576);
+	CHECK_INT(parse(&bad, "--store-cache", "12", &err), -EINVAL);
+}
+
 static void test_urls(void)
 {
 	static const struct {
@@ -145,6 +156,7 @@ static void test_several_of_each(void)
 int main(void)
 {
 	RUN(test_a_back_end);
+	RUN(test_cache);
 	RUN(test_urls);
 	RUN(test_what_is_refused);
 	RUN(test_several_of_each);
