@@ -38,8 +38,21 @@ static bool read_user(void *dst, size_t size, u64 addr)
 }
 
 /* One group, one rule for each 256 bytes of code: 0: sp + 8, 1: sp + 16, 2: root, 3: gap, 4: unsupported … */
-enum { SP_8 = 0, SP_16, ROOT, GAP, UNSUPPORTED, FP_16, DEREF, SP_LARGE, SIGNAL, SWITCH, NR_RULES };
-#define NR_RULE_WORDS (NR_RULES + 2) /* DEREF and SWITCH have two */
+enum {
+	SP_8 = 0,
+	SP_16,
+	ROOT,
+	GAP,
+	UNSUPPORTED,
+	FP_16,
+	DEREF,
+	SP_LARGE,
+	SIGNAL,
+	SWITCH,
+	SAVED,
+	NR_RULES
+};
+#define NR_RULE_WORDS (NR_RULES + 3) /* DEREF, SWITCH and SAVED have two */
 #define AT(rule) (CODE + (rule)*0x100 + 0x10)
 
 static void make_table(const u32 packed[NR_RULE_WORDS])
@@ -56,8 +69,7 @@ static void make_table(const u32 packed[NR_RULE_WORDS])
 					 .form = UNWIND_SPARSE };
 	for (u32 i = 0; i <= NR_RULES; i++) {
 		rows[i] = (u16)(i * 0x100);
-		numbers[i] = i == NR_RULES ? GAP
-					   : (u8)(i <= DEREF ? i : i + 1); /* DEREF has two words */
+		numbers[i] = i == NR_RULES ? GAP : (u8)(i + (i > DEREF) + (i > SWITCH));
 	}
 	numbers[NR_RULES] = GAP;
 	*(u32 *)(slab + 32) = unwind_place(0, 64);
@@ -80,7 +92,11 @@ static void set_up(void)
 				      [SIGNAL + 1] = UNWIND_SIGNAL,
 				      [SWITCH + 1] = UNWIND_SWITCH | UNWIND_FP_AT_CFA << 4 |
 						     UNWIND_RULE_WIDE | (u32)-16 << 13,
-				      [SWITCH + 2] = 16 };
+				      [SWITCH + 2] = 16,
+				      [SAVED + 2] = UNWIND_SWITCH | UNWIND_FP_LOST << 4 |
+						    UNWIND_RULE_WIDE | UNWIND_SWITCH_SAVED << 8 |
+						    (u32)-8 << 13,
+				      [SAVED + 3] = 192 };
 
 	memset(&s, 0, sizeof(s));
 	memset(&native_rules, 0, sizeof(native_rules));
@@ -293,6 +309,33 @@ static void test_switched_stacks(void)
 	CHECK_INT(walk(AT(SP_8), STACK, 0x1000), END_BAD_CFA);
 }
 
+/* Go's, where no frame pointer was saved: fs:-8 → g, its m at 48, the m's goroutine at 192, and there at 56 sp and pc. */
+static void test_saved_context(void)
+{
+	set_up();
+	native.thread_base = OTHER_STACK + 8;
+	other[0] = OTHER_STACK + 8;
+	other[1 + 48 / 8] = OTHER_STACK + 16;
+	other[2 + 192 / 8] = OTHER_STACK + 24;
+	other[3 + 56 / 8] = STACK + 80;
+	other[3 + 64 / 8] = AT(SP_8);
+	stack[0] = AT(SAVED);
+	stack[10] = AT(ROOT);
+	CHECK_INT(walk(AT(SP_8), STACK, 0), END_ROOT);
+	CHECK_INT(s.nr_words, 4);
+	CHECK_INT(s.words[1], file_word(AT(SAVED) - 1));
+	CHECK_INT(s.words[2], file_word(AT(SP_8))); /* where it was left, not behind a call */
+	CHECK_INT(s.words[3], file_word(AT(ROOT) - 1));
+	/* Behind another switch it is not known whose context that is. */
+	other[40] = 0;
+	other[41] = AT(SAVED);
+	stack[0] = AT(SWITCH);
+	CHECK_INT(walk(AT(SP_8), STACK, OTHER_STACK + 320), END_UNSUPPORTED);
+	stack[0] = AT(SAVED);
+	native.thread_base = 0;
+	CHECK_INT(walk(AT(SP_8), STACK, 0), END_READ_FAULT);
+}
+
 static void test_depth(void)
 {
 	set_up();
@@ -343,6 +386,7 @@ int main(void)
 	RUN(test_no_table);
 	RUN(test_other_stacks);
 	RUN(test_switched_stacks);
+	RUN(test_saved_context);
 	RUN(test_depth);
 	RUN(test_signal_frame);
 	return 0;
