@@ -73,51 +73,68 @@ static uint32_t only(enum dwarf_role role)
 	return 1u << role;
 }
 
+/* Over an entry whose attributes differ in size, or whose children may be jumped over. */
+static struct walk walk_slowly(struct walk w, const struct dwarf_abbrev *a, bool into)
+{
+	if (into)
+		walk_into(&w, a);
+	else
+		walk_over(&w, a);
+	return w;
+}
+
+static const struct dwarf_abbrev *found(struct walk *to, const struct walk *w,
+					const struct dwarf_abbrev *a)
+{
+	*to = *w;
+	return a;
+}
+
 /*
  * The next entry of a wanted role, with its attributes still to be read; NULL at the end of the children or of what can
  * be read. What is on the way is passed over, with its children when it is not to be gone into and says how far they
- * reach. This is where most of the time goes.
+ * reach. This is where most of the time goes: the walk is copied, so that it may live in registers.
  */
-static const struct dwarf_abbrev *walk_find(struct walk *w, uint32_t wanted, uint32_t into,
+static const struct dwarf_abbrev *walk_find(struct walk *walk, uint32_t wanted, uint32_t into,
 					    uint64_t *ret_at)
 {
-	const struct dwarf_abbrevs *abbrevs = w->unit->abbrevs;
+	const struct dwarf_abbrevs *abbrevs = walk->unit->abbrevs;
+	struct walk w = *walk;
 
-	w->low = w->depth;
-	while (reader_left(&w->r)) {
-		const uint8_t *begin = w->r.at;
+	w.low = w.depth;
+	while (reader_left(&w.r)) {
+		const uint8_t *begin = w.r.at;
 		struct dwarf_code code;
 
-		if (__builtin_expect(begin >= w->touched, 0)) {
-			image_touch(w->unit->file->image, begin, TOUCH_STEP);
-			w->touched = begin + TOUCH_STEP;
+		if (__builtin_expect(begin >= w.touched, 0)) {
+			image_touch(w.unit->file->image, begin, TOUCH_STEP);
+			w.touched = begin + TOUCH_STEP;
 		}
 		if (!*begin) {
-			w->r.at++;
-			if (w->depth-- <= 1)
-				return NULL;
-			w->low = MIN(w->low, w->depth);
+			w.r.at++;
+			if (w.depth-- <= 1)
+				break;
+			w.low = MIN(w.low, w.depth);
 			continue;
 		}
-		code = read_code(w, abbrevs);
+		code = read_code(&w, abbrevs);
 		if (!code.index) {
-			reader_fail(&w->r);
-			return NULL;
+			reader_fail(&w.r);
+			break;
 		}
 		if (wanted >> code.role & 1) {
-			*ret_at = (uint64_t)(begin - w->unit->data);
-			return &abbrevs->abbrevs[code.index - 1];
+			*ret_at = (uint64_t)(begin - w.unit->data);
+			return found(walk, &w, &abbrevs->abbrevs[code.index - 1]);
 		}
-		if (code.fixed <= reader_left(&w->r) && code.fixed != DWARF_FIXED_NOT) {
-			w->r.at += code.fixed;
-			w->depth += code.children;
-		} else if (into >> code.role & 1) {
-			walk_into(w, &abbrevs->abbrevs[code.index - 1]);
+		if (code.fixed != DWARF_FIXED_NOT && code.fixed <= reader_left(&w.r)) {
+			w.r.at += code.fixed;
+			w.depth += code.children;
 		} else {
-			walk_over(w, &abbrevs->abbrevs[code.index - 1]);
+			w = walk_slowly(w, &abbrevs->abbrevs[code.index - 1],
+					into >> code.role & 1);
 		}
 	}
-	return NULL;
+	return found(walk, &w, NULL);
 }
 
 #define ANY_ROLE UINT32_MAX
