@@ -9,6 +9,8 @@
 #define WORD_GOFUNC 38 /* two more since the coverage counters came in between */
 #define RELOCATIONS_MAX (8u << 20)
 #define CANDIDATES_MAX 64
+#define SEARCHED_MAX                                                                               \
+	(48u << 20) /* Kubernetes' programs have 5 MB of data, and 40 of what is only read */
 
 struct search {
 	Elf *elf;
@@ -16,7 +18,8 @@ struct search {
 	size_t file_size;
 	const struct segment *segments;
 	size_t nr_segments;
-	uint64_t pclntab, names;
+	uint64_t pclntab, names, pclntab_size;
+	size_t budget; /* bytes that are searched yet */
 	uint64_t vaddr, words[WORDS]; /* of the record that is looked at */
 	uint64_t candidates[CANDIDATES_MAX];
 	size_t nr_candidates;
@@ -119,26 +122,40 @@ static bool find_by_relocation(struct search *s)
 	return false;
 }
 
-static bool find_in_segment(struct search *s, const struct segment *g)
+static bool find_between(struct search *s, uint64_t vaddr, size_t size)
 {
 	const uint64_t first[2] = { s->pclntab, s->names };
 	const uint8_t *bytes;
-	size_t n = bytes_at(s, g->vaddr, &bytes), tried = 0;
+	size_t n = MIN(bytes_at(s, vaddr, &bytes), MIN(size, s->budget)), tried = 0;
 
-	for (size_t at = -g->vaddr % 8; at + sizeof(first) <= n && tried < CANDIDATES_MAX;
-	     at += 8) {
+	s->budget -= n;
+	for (size_t at = -vaddr % 8; at + sizeof(first) <= n && tried < CANDIDATES_MAX; at += 8) {
 		if (memcmp(bytes + at, first, sizeof(first)))
 			continue;
-		if (is_module(s, g->vaddr + at))
+		if (is_module(s, vaddr + at))
 			return true;
 		tried++;
 	}
 	return false;
 }
 
+/* The table itself, which may be of any size, is not searched. */
+static bool find_in_segment(struct search *s, const struct segment *g)
+{
+	uint64_t at = s->pclntab - g->vaddr, behind = at + s->pclntab_size;
+
+	if (s->pclntab < g->vaddr || at >= g->file_size)
+		return find_between(s, g->vaddr, g->file_size);
+	if (find_between(s, g->vaddr, at))
+		return true;
+	return s->pclntab_size < g->file_size - at &&
+	       find_between(s, g->vaddr + behind, g->file_size - behind);
+}
+
+/* Linkers put what is written to last, and the record is. */
 static bool find_by_content(struct search *s)
 {
-	for (size_t i = 0; i < s->nr_segments; i++) {
+	for (size_t i = s->nr_segments; i-- > 0;) {
 		if (!s->segments[i].executable && find_in_segment(s, &s->segments[i]))
 			return true;
 	}
@@ -146,12 +163,14 @@ static bool find_by_content(struct search *s)
 }
 
 void gomodule_find(Elf *elf, const struct segment *segments, size_t nr_segments, uint64_t pclntab,
-		   uint64_t names, bool has_coverage, struct gomodule *ret)
+		   uint64_t pclntab_size, uint64_t names, bool has_coverage, struct gomodule *ret)
 {
 	struct search s = { .elf = elf,
 			    .segments = segments,
 			    .nr_segments = nr_segments,
 			    .pclntab = pclntab,
+			    .pclntab_size = pclntab_size,
+			    .budget = SEARCHED_MAX,
 			    .names = names };
 
 	*ret = (struct gomodule) { .text = 0 };

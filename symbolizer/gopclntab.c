@@ -521,6 +521,7 @@ int gopclntab_new(struct gopclntab **ret, Elf *elf, const struct segment *segmen
 	if (!vaddr)
 		return 0;
 	gomodule_find(elf, segments, nr_segments, vaddr,
+		      (uint64_t)(t->functions.data - table.data) + t->nr_functions * pair_size(t),
 		      vaddr + (uint64_t)(t->names.data - table.data), t->magic == MAGIC_GO120,
 		      &module);
 	if (module.text)
