@@ -258,20 +258,27 @@ static const char *demangled(struct symbolizer_file *file, const char *name)
 	return kept ? kept : name;
 }
 
+static void set_names(struct symbolizer_file *file, const struct symtab_query *q,
+		      struct symbolizer_frame *ret)
+{
+	ret->system_name = system_name(file, q);
+	ret->name = demangled(file, ret->system_name);
+}
+
 /* A symbol's name, and the line when there is one: assembly has lines and no functions. */
 static int answer_by_symbol(struct symbolizer_file *file, struct dwarf_query *q,
-			    const struct symtab_query *symbol, struct result *result)
+			    const struct symtab_query *symbol, const struct symbolizer_frame *names,
+			    struct result *result)
 {
 	struct symbolizer_answer a = { .first_frame = result_frames(result), .vaddr = q->vaddr };
-	struct symbolizer_frame frame = { .file = q->file ? q->file : "",
-					  .line = q->line,
-					  .column = q->column };
+	struct symbolizer_frame frame = *names;
 	int r = 0;
 
+	frame.file = q->file ? q->file : "";
+	frame.line = q->line;
+	frame.column = q->column;
 	q->stretch = symbol->stretch;
 	if (symbol->name) {
-		frame.system_name = system_name(file, symbol);
-		frame.name = demangled(file, frame.system_name);
 		a.source = q->line ? SYMBOLIZER_DWARF : SYMBOLIZER_SYMTAB;
 		r = result_add_stable_frame(result, &frame);
 	}
@@ -318,6 +325,7 @@ static int answer_by_symbols(struct symbolizer_file *file, struct dwarf_query *q
 			     struct result *result)
 {
 	_cleanup_(freep) struct symtab_query *open = malloc(nr * sizeof(*open));
+	struct symbolizer_frame names = { .name = NULL }; /* neighbours are often of one function */
 	size_t n = open ? open_queries(file, queries, nr, open) : 0;
 	int r = open ? 0 : -ENOMEM;
 
@@ -325,8 +333,12 @@ static int answer_by_symbols(struct symbolizer_file *file, struct dwarf_query *q
 		r = read_symbols(file);
 	if (n && !r)
 		r = symtab_answer(file->symtab, open, n);
-	for (size_t i = 0; i < n && !r; i++)
-		r = answer_by_symbol(file, &queries[open[i].index], &open[i], result);
+	for (size_t i = 0; i < n && !r; i++) {
+		if (open[i].name &&
+		    (!i || open[i - 1].name != open[i].name || open[i - 1].stub != open[i].stub))
+			set_names(file, &open[i], &names);
+		r = answer_by_symbol(file, &queries[open[i].index], &open[i], &names, result);
+	}
 	return r;
 }
 
