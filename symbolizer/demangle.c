@@ -67,11 +67,17 @@ static void on_text(const char *text, size_t len, void *userdata)
 		longjmp(run->leave, 1);
 }
 
+/* Rust's legacy names are C++'s with a hash at the end, …17h0123456789abcdefE: most of C++'s need not be tried. */
+static bool may_be_rust(const char *name)
+{
+	return name[1] == 'R' || strstr(name, "17h");
+}
+
 static bool run_callbacks(struct run *run)
 {
 	if (setjmp(run->leave))
 		return false;
-	if (rust_demangle_callback(run->name, run->options, on_text, run))
+	if (may_be_rust(run->name) && rust_demangle_callback(run->name, run->options, on_text, run))
 		return true;
 	run->text.len = 0;
 	return cplus_demangle_v3_callback(run->name, run->options, on_text, run);
