@@ -34,6 +34,14 @@ void winwire_put_answer(struct buf *b, enum winwire_type type, uint64_t number, 
 	varint_put(b, (uint64_t)-error);
 }
 
+void winwire_put_build_id(struct buf *b, enum winwire_type type, uint64_t number,
+			  const uint8_t *build_id, size_t len)
+{
+	put_head(b, type);
+	varint_put(b, number);
+	varint_put_bytes(b, build_id, len);
+}
+
 void winwire_put_header(struct buf *b, const struct winwire_header *h)
 {
 	buf_add(b, h->boot_id, sizeof(h->boot_id));
@@ -124,6 +132,19 @@ void winwire_add_losses(struct winwire_header *to, const struct winwire_header *
 	}
 }
 
+static void get_build_id(struct varint_reader *r, struct winwire_message *ret)
+{
+	size_t len;
+	const uint8_t *build_id = varint_get_bytes(r, WINWIRE_BUILD_ID_MAX, &len);
+
+	if (!build_id || len < WINWIRE_BUILD_ID_MIN) {
+		varint_fail(r);
+		return;
+	}
+	memcpy(ret->build_id, build_id, len);
+	ret->build_id_len = len;
+}
+
 int winwire_parse(const void *packet, size_t len, struct winwire_message *ret)
 {
 	struct varint_reader r;
@@ -132,7 +153,7 @@ int winwire_parse(const void *packet, size_t len, struct winwire_message *ret)
 	varint_reader_init(&r, packet, len);
 	if (varint_get(&r) != MAGIC)
 		return -EBADMSG;
-	ret->type = (enum winwire_type)varint_get_max(&r, WINWIRE_METRICS);
+	ret->type = (enum winwire_type)varint_get_max(&r, WINWIRE_DEBUG_BAD);
 	switch (ret->type) {
 	case WINWIRE_HELLO:
 		ret->text = varint_get_string(&r, WINWIRE_STRING_MAX);
@@ -151,8 +172,14 @@ int winwire_parse(const void *packet, size_t len, struct winwire_message *ret)
 	case WINWIRE_STORED:
 	case WINWIRE_REFUSED:
 	case WINWIRE_WATCH:
+	case WINWIRE_DEBUG_FILE:
 		ret->number = varint_get(&r);
 		ret->error = -(int)varint_get_max(&r, ERROR_MAX);
+		break;
+	case WINWIRE_DEBUG_ASK:
+	case WINWIRE_DEBUG_BAD:
+		ret->number = varint_get(&r);
+		get_build_id(&r, ret);
 		break;
 	default:
 		return -EBADMSG;

@@ -1,5 +1,5 @@
 /*
- * Wire protocol of the hand-over, core → exporter: one message and one sealed memfd per closed window.
+ * Wire protocol between core and exporter: one message and one sealed memfd per closed window, and little else.
  *
  * Transport: a SOCK_SEQPACKET pair, one message per packet. A window's packet carries its header (what is
  * true of the whole window) and, by SCM_RIGHTS, a sealed memfd with the body (one entry per owner). The
@@ -30,6 +30,9 @@
 #define WINWIRE_MAX_LABELS 32
 #define WINWIRE_MAX_SECONDS 3600 /* of the histogram: a window is 10 or 60 s, a roll-up none */
 #define WINWIRE_TOKEN_MAX 128
+#define WINWIRE_BUILD_ID_MIN                                                                       \
+	8 /* bytes; linkers make 8 to 20, and what is shorter tells too little */
+#define WINWIRE_BUILD_ID_MAX 64
 #define WINWIRE_UNKNOWN UINT64_MAX /* a number that could not be read */
 
 enum winwire_type {
@@ -41,6 +44,13 @@ enum winwire_type {
 	WINWIRE_REFUSED, /* exporter → core: winwire_answer with the errno; never sent again */
 	WINWIRE_WATCH, /* exporter → core: winwire_answer, number 1: somebody watches, close windows at 10 s */
 	WINWIRE_METRICS, /* core → exporter: winwire_text, the core's own metrics in Prometheus' text format */
+	WINWIRE_DEBUG_ASK, /* core → exporter: winwire_build_id, whose debug file is wanted under that number */
+	/*
+	 * exporter → core: winwire_answer to it, once; with error 0 a descriptor beside it, of what may be the file. Else
+	 * -ENOENT: nobody has it; -EFBIG: it is too large; -EAGAIN, -ENOSPC or others: not now.
+	 */
+	WINWIRE_DEBUG_FILE,
+	WINWIRE_DEBUG_BAD, /* core → exporter: winwire_build_id, what came is not its debug file; number 0 */
 };
 
 struct winwire_loss {
@@ -73,8 +83,10 @@ struct winwire_header {
 struct winwire_message {
 	enum winwire_type type;
 	struct winwire_header header; /* WINDOW */
-	uint64_t number; /* STORED, REFUSED, WATCH */
-	int error; /* REFUSED: negative errno */
+	uint64_t number; /* STORED, REFUSED, WATCH, DEBUG_… */
+	int error; /* REFUSED, DEBUG_FILE: negative errno */
+	uint8_t build_id[WINWIRE_BUILD_ID_MAX]; /* DEBUG_ASK, DEBUG_BAD: build_id_len bytes */
+	size_t build_id_len;
 	/* These point into the packet, and are "" where the type does not use them. */
 	const char *text; /* HELLO, READY: the build's version; METRICS */
 	/*
@@ -91,6 +103,8 @@ void winwire_put_greeting(struct buf *b, enum winwire_type type, const char *ver
 void winwire_put_text(struct buf *b, enum winwire_type type, const char *text);
 void winwire_put_window(struct buf *b, const struct winwire_header *header);
 void winwire_put_answer(struct buf *b, enum winwire_type type, uint64_t number, int error);
+void winwire_put_build_id(struct buf *b, enum winwire_type type, uint64_t number,
+			  const uint8_t *build_id, size_t len);
 
 /* 0 or -EBADMSG. ret is large (a header): keep it off deep stacks. */
 int winwire_parse(const void *packet, size_t len, struct winwire_message *ret);

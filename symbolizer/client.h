@@ -43,6 +43,8 @@ enum symclient_priority { SYMCLIENT_SMALL_TABLES = 0, SYMCLIENT_NAMES = 1, SYMCL
  * A file revision as the core knows it; the supervisor keeps one child per key warm.
  * key: the core's file id, never reused within a run. owner: hash of the owner, for the kill budget.
  */
+#define SYMCLIENT_REMOTE_KEY(n)                                                                    \
+	((1ULL << 60) | (n)) /* of a file and what came for it from elsewhere */
 struct symclient_file {
 	uint64_t key;
 	uint64_t owner;

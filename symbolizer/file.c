@@ -152,7 +152,10 @@ static int set_debug(struct symbolizer_file *file, int fd, Elf **elf)
 	struct symbolizer_identity identity;
 
 	elf_read_identity(*elf, &identity);
-	if (file->debug || !debug_file_matches(&file->identity, &identity, fd))
+	/* A file that was cut keeps its build ID, which stands in front, and has no sections. */
+	if (file->debug ||
+	    !(identity.has_dwarf || identity.has_symtab || identity.has_debug_frame) ||
+	    !debug_file_matches(&file->identity, &identity, fd))
 		return SYMBOLIZER_E_UNWANTED;
 	file->dwarf = dwarf_index_free(file->dwarf);
 	file->symtab = symtab_free(file->symtab);

@@ -103,6 +103,23 @@ static void add_generated_code(struct agent *a, struct buf *b)
 		 c.refused, c.evicted);
 }
 
+static void add_remote_debug(struct agent *a, struct buf *b)
+{
+	struct remotedebug_counts c;
+
+	remotedebug_counts(a->remotedebug, &c);
+	family(b, "remote_debug_files_total", "counter",
+	       "Files whose debug file was asked of debuginfod's servers, by what came.");
+	buf_addf(b,
+		 "fleetprof_remote_debug_files_total{result=\"found\"} %" PRIu64 "\n"
+		 "fleetprof_remote_debug_files_total{result=\"missing\"} %" PRIu64 "\n"
+		 "fleetprof_remote_debug_files_total{result=\"bad\"} %" PRIu64 "\n"
+		 "fleetprof_remote_debug_files_total{result=\"later\"} %" PRIu64 "\n",
+		 c.found, c.nobody, c.bad, c.later);
+	number(b, "remote_debug_files_waiting", "gauge", "Files whose debug file may still come.",
+	       c.waiting);
+}
+
 static void add_kernel_side(struct agent *a, struct buf *b)
 {
 	const uint64_t *c = a->counts.loss.sampler.bpf;
@@ -381,8 +398,9 @@ static void add_owners(struct agent *a, struct buf *b)
 int agent_metrics_send(struct agent *a)
 {
 	static void (*const parts[])(struct agent * a, struct buf * b) = {
-		add_losses,         add_windows, add_kernel_side,   add_processes, add_tables,
-		add_generated_code, add_symdisk, add_unwind_tables, add_ends,      add_owners,
+		add_losses,        add_windows, add_remote_debug,   add_kernel_side,
+		add_processes,     add_tables,  add_generated_code, add_symdisk,
+		add_unwind_tables, add_ends,    add_owners,
 	};
 	_cleanup_(buf_deinitp) struct buf text = BUF_NULL;
 

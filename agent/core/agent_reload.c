@@ -13,6 +13,12 @@ int agent_set_exporter_args(struct agent *a)
 	return r ?: keeper_set_exporter_args(a->sampling.keeper, (const char *const *)argv + 1);
 }
 
+void agent_set_debuginfod(struct agent *a)
+{
+	objects_set_remotedebug(a->sampling.objects,
+				a->config->debuginfod.urls.nr ? a->remotedebug : NULL);
+}
+
 /* The new settings are the agent's from here on. */
 static int apply(struct agent *a, unsigned int groups)
 {
@@ -28,6 +34,7 @@ static int apply(struct agent *a, unsigned int groups)
 	a->filter = filter_of_config(a->config);
 	if (groups & CONFIG_FILTER)
 		sampling_filter_changed(&a->sampling);
+	agent_set_debuginfod(a);
 	if (!r && (groups & CONFIG_EXPORTER))
 		r = agent_set_exporter_args(a);
 	if (!r && (groups & CONFIG_EXPORTER))

@@ -60,6 +60,7 @@ static int on_tick(struct loop_source *source, uint64_t missed, void *userdata)
 	r = agent_look_at_kill_switch(a);
 	if (r < 0)
 		return r;
+	remotedebug_proceed(a->remotedebug); /* what the exporter's socket had no room for */
 	now = clock_boot_ns(); /* after the drain: what was drained is older */
 	if (now >= a->metrics_due_ns && agent_metrics_send(a) < 0)
 		log_debug("the metrics are not sent this time");
@@ -161,12 +162,39 @@ static void on_address(const char *address, void *userdata)
 			 a->config->state_dir);
 }
 
-static void on_exporter_down(bool ready, void *userdata)
+static void on_exporter_ready(void *userdata)
+{
+	remotedebug_proceed(((struct agent *)userdata)->remotedebug);
+}
+
+static void on_debug_file(uint64_t number, int error, int fd, void *userdata)
+{
+	remotedebug_answer(((struct agent *)userdata)->remotedebug, number, error, fd);
+}
+
+static int ask_debug(uint64_t number, const uint8_t *build_id, size_t len, void *userdata)
 {
 	struct agent *a = userdata;
 
+	return a->exporter ? exporterclient_ask_debug(a->exporter, number, build_id, len)
+			   : -ENOTCONN;
+}
+
+static void bad_debug(const uint8_t *build_id, size_t len, void *userdata)
+{
+	struct agent *a = userdata;
+
+	if (a->exporter)
+		exporterclient_bad_debug(a->exporter, build_id, len);
+}
+
+static void on_exporter_down(bool ready, bool restart, void *userdata)
+{
+	struct agent *a = userdata;
+
+	remotedebug_down(a->remotedebug);
 	/* One that has never run says itself what is wrong: a person is better served by an end than by retries. */
-	if (!a->was_ready)
+	if (!a->was_ready && !restart)
 		loop_stop(a->sampling.loop, -ECANCELED);
 }
 
@@ -187,15 +215,21 @@ static int start_exporter(struct agent *a, struct err *err)
 						.spawn_userdata = a->sampling.keeper,
 						.token = a->token,
 						.on_address = on_address,
+						.on_ready = on_exporter_ready,
 						.on_down = on_exporter_down,
+						.on_debug_file = on_debug_file,
 						.on_watch = on_watch,
 						.userdata = a };
+	struct remotedebug_config remote = { .ask = ask_debug, .bad = bad_debug, .userdata = a };
 	int r = make_token(a);
 
+	if (!r)
+		r = remotedebug_new(&a->remotedebug, &remote);
 	if (!r)
 		r = agent_set_exporter_args(a);
 	if (r < 0)
 		return err_errno(err, r, "cannot prepare the exporter");
+	agent_set_debuginfod(a);
 	return exporterclient_new(&a->exporter, a->sampling.loop, &config, err);
 }
 
@@ -357,8 +391,10 @@ static void deinit(struct agent *a)
 {
 	if (a->state)
 		agent_state_set_url(a->state, "");
-	exporterclient_free(a->exporter);
-	sampling_deinit(&a->sampling); /* its last answers touch the windows */
+	a->exporter = exporterclient_free(a->exporter);
+	sampling_deinit(
+		&a->sampling); /* its last answers touch the windows, and what is asked remotely */
+	remotedebug_free(a->remotedebug);
 	agent_window_deinit(a);
 	config_free(a->config);
 }

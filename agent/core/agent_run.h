@@ -12,6 +12,7 @@
 #include "agent/core/config.h"
 #include "agent/core/exporter_client.h"
 #include "agent/core/notify.h"
+#include "agent/core/remotedebug.h"
 #include "agent/core/sampling.h"
 #include "agent/core/stack_counts.h"
 #include "agent/core/symbolize.h"
@@ -40,6 +41,8 @@ struct agent {
 	char **argv;
 	struct sampling sampling;
 	struct exporterclient *exporter;
+	struct remotedebug
+		*remotedebug; /* asks the exporter for debug files, when that is switched on */
 	struct usage *usage;
 	struct symcache *symcache; /* what addresses meant in earlier windows */
 	struct symdisk *symdisk; /* … and before a restart */
@@ -81,6 +84,8 @@ int agent_set_tick(struct agent *a);
 int agent_reload(struct agent *a);
 /* The exporter's arguments for exporters to come. */
 int agent_set_exporter_args(struct agent *a);
+/* Whether debug files are asked of servers, as the settings say. */
+void agent_set_debuginfod(struct agent *a);
 /* Attaches and detaches as the kill switch says. */
 int agent_look_at_kill_switch(struct agent *a);
 

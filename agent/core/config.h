@@ -129,6 +129,10 @@ struct config {
 		struct config_strings hosts; /* further names of the page */
 		char *metrics_listen; /* ADDRESS:PORT; "": not there */
 	} web;
+	struct {
+		struct config_strings urls; /* none: off */
+		uint64_t max_size, timeout_ns, cache_size;
+	} debuginfod;
 	struct config_uploads upload;
 	struct config_pairs labels; /* added to every profile */
 	struct config_relabels relabel; /* in this order, to the labels of what is uploaded */

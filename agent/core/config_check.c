@@ -170,6 +170,18 @@ static int check_upload(const struct config_upload *u, struct err *err)
 	return check_headers(u, err);
 }
 
+static int check_debuginfod(const struct config *c, struct err *err)
+{
+	for (size_t i = 0; i < c->debuginfod.urls.nr; i++) {
+		struct err what = ERR_NULL;
+		const char *url = c->debuginfod.urls.items[i];
+
+		if (check_url(url, url, &what) < 0)
+			return err_set(err, -EINVAL, "debuginfod.urls: %s", what.text);
+	}
+	return 0;
+}
+
 static const char *name_of(const struct config_upload *u)
 {
 	return *u->name ? u->name : "pyroscope";
@@ -225,6 +237,8 @@ int config_check(const struct config *c, struct err *err)
 		r = check_listen(c, err);
 	if (!r)
 		r = check_labels(c, err);
+	if (!r)
+		r = check_debuginfod(c, err);
 	if (!r)
 		r = check_uploads(c, err);
 	for (size_t i = 0; i < c->relabel.nr && !r; i++) {

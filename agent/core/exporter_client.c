@@ -110,8 +110,20 @@ static void answer(struct exporterclient *c, const struct winwire_message *m)
 				    c->config.userdata);
 }
 
-static int on_message(struct exporterclient *c, const struct winwire_message *m)
+static void on_debug_file(struct exporterclient *c, const struct winwire_message *m, int fd)
 {
+	if (c->config.on_debug_file)
+		c->config.on_debug_file(m->number, m->error, fd, c->config.userdata);
+	else
+		close_fd(fd);
+	send_waiting(c); /* there is room again */
+}
+
+/* fd: -1 without, and for every message but one. */
+static int on_message(struct exporterclient *c, const struct winwire_message *m, int fd)
+{
+	_cleanup_(closep) int owned = fd;
+
 	switch (m->type) {
 	case WINWIRE_READY:
 		if (strcmp(m->text, FLEETPROF_VERSION)) {
@@ -123,6 +135,8 @@ static int on_message(struct exporterclient *c, const struct winwire_message *m)
 		if (c->config.on_address)
 			c->config.on_address(m->address, c->config.userdata);
 		send_waiting(c);
+		if (c->config.on_ready)
+			c->config.on_ready(c->config.userdata);
 		return 0;
 	case WINWIRE_STORED:
 	case WINWIRE_REFUSED:
@@ -132,6 +146,9 @@ static int on_message(struct exporterclient *c, const struct winwire_message *m)
 	case WINWIRE_WATCH:
 		if (c->config.on_watch)
 			c->config.on_watch(m->number != 0, c->config.userdata);
+		return 0;
+	case WINWIRE_DEBUG_FILE:
+		on_debug_file(c, m, TAKE_FD(owned));
 		return 0;
 	default:
 		return -EBADMSG;
@@ -164,8 +181,8 @@ static int down(struct exporterclient *c)
 		c->waiting[i]->sent = false;
 	if (c->config.on_watch)
 		c->config.on_watch(false, c->config.userdata);
-	if (c->config.on_down && !c->replacing)
-		c->config.on_down(ready, c->config.userdata);
+	if (c->config.on_down)
+		c->config.on_down(ready, c->replacing, c->config.userdata);
 	if (!c->pid)
 		return schedule_start(c);
 	return loop_source_set_timer(c->timer, clock_boot_ns() + ENDING_NS, 0);
@@ -190,16 +207,17 @@ static int on_socket(struct loop_source *source, uint32_t events, void *userdata
 {
 	struct exporterclient *c = userdata;
 	_cleanup_(freep) struct winwire_message *m = malloc(sizeof(*m));
+	_cleanup_(closep) int fd = -1;
 	char packet[1024]; /* its answers are short */
-	ssize_t n = recv(c->socket, packet, sizeof(packet), MSG_DONTWAIT);
+	ssize_t n = fdpass_receive(c->socket, packet, sizeof(packet), MSG_DONTWAIT, &fd);
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (n == -EAGAIN)
 		return 0;
 	if (!m)
 		return -ENOMEM;
 	if (n <= 0)
 		return down(c);
-	if (winwire_parse(packet, (size_t)n, m) < 0 || on_message(c, m) < 0)
+	if (winwire_parse(packet, (size_t)n, m) < 0 || on_message(c, m, TAKE_FD(fd)) < 0)
 		return down(c);
 	return 0;
 }
@@ -328,6 +346,30 @@ int exporterclient_metrics(struct exporterclient *c, const char *text)
 	buf_init(&packet, WINWIRE_PACKET_MAX);
 	winwire_put_text(&packet, WINWIRE_METRICS, text);
 	return send_packet(c, &packet, -1);
+}
+
+static int send_build_id(struct exporterclient *c, enum winwire_type type, uint64_t number,
+			 const uint8_t *build_id, size_t len)
+{
+	_cleanup_(buf_deinitp) struct buf packet = BUF_NULL;
+
+	if (!c->ready)
+		return -ENOTCONN;
+	buf_init(&packet, 256);
+	winwire_put_build_id(&packet, type, number, build_id, len);
+	return send_packet(c, &packet, -1);
+}
+
+int exporterclient_ask_debug(struct exporterclient *c, uint64_t number, const uint8_t *build_id,
+			     size_t len)
+{
+	return send_build_id(c, WINWIRE_DEBUG_ASK, number, build_id, len);
+}
+
+void exporterclient_bad_debug(struct exporterclient *c, const uint8_t *build_id, size_t len)
+{
+	if (send_build_id(c, WINWIRE_DEBUG_BAD, 0, build_id, len) < 0)
+		log_debug("the exporter keeps a bad debug file until it is asked for it again");
 }
 
 void exporterclient_counts(const struct exporterclient *c, struct exporterclient_counts *ret)

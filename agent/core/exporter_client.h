@@ -29,10 +29,14 @@ struct exporterclient_config {
 	const char *token;
 	/* The page listens at "127.0.0.1:7380", or nowhere (""): after each start, and when it changes. May be NULL. */
 	void (*on_address)(const char *address, void *userdata);
-	/* It ended, or we hung up on it; ready says whether it ever was. May be NULL. */
-	void (*on_down)(bool ready, void *userdata);
+	/* It ended, or we hung up on it; ready says whether it ever was, restart that we wanted it. May be NULL. */
+	void (*on_down)(bool ready, bool restart, void *userdata);
 	/* Somebody watches the page (close windows at 10 s), or does not any more. May be NULL. */
 	void (*on_watch)(bool watched, void *userdata);
+	/* It takes messages from now on. May be NULL. */
+	void (*on_ready)(void *userdata);
+	/* The answer to exporterclient_ask_debug(); fd is the callee's, -1 without. May be NULL. */
+	void (*on_debug_file)(uint64_t number, int error, int fd, void *userdata);
 	/* A window was stored (error 0) or refused for good. May be NULL. */
 	void (*on_answer)(uint64_t number, int error, void *userdata);
 	void *userdata;
@@ -63,6 +67,12 @@ int exporterclient_send(struct exporterclient *client, const struct winwire_head
 
 /* The core's own metrics, Prometheus text format, at most 60 KiB. Dropped while the exporter is down. */
 int exporterclient_metrics(struct exporterclient *client, const char *text);
+
+/* For the debug file of a build ID; see WINWIRE_DEBUG_ASK. 0, or -errno: not now. */
+int exporterclient_ask_debug(struct exporterclient *client, uint64_t number,
+			     const uint8_t *build_id, size_t len);
+/* What came for it is not its debug file. Dropped while the exporter is down. */
+void exporterclient_bad_debug(struct exporterclient *client, const uint8_t *build_id, size_t len);
 
 struct exporterclient_counts {
 	uint64_t sent; /* windows that came in by exporterclient_send() */

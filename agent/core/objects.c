@@ -14,6 +14,7 @@
 #define ATTEMPTS_MAX 64
 /* Requests under way at once: more would only wait in the opener while their processes exit. */
 #define OPENING_MAX 512
+#define REMOTE_WINDOWS 10 /* until a debug file that nobody had is asked for again */
 
 static struct identity_key key_of(const struct rec_map *map)
 {
@@ -52,12 +53,18 @@ int objects_new(struct objects **ret, struct sampler *sampler, struct openclient
 	return 0;
 }
 
+void objects_set_remotedebug(struct objects *o, struct remotedebug *remote)
+{
+	o->remote = remote;
+}
+
 static struct object *object_free(struct object *object)
 {
 	if (!object)
 		return NULL;
 	close_fd(object->fd);
 	close_fd(object->debug_fd);
+	close_fd(object->remote_fd);
 	supplements_free(object->supplements);
 	root_put(object->root);
 	free(object->path);
@@ -108,6 +115,95 @@ struct symclient_file objects_request(const struct object *object)
 	return file;
 }
 
+/* A number that no file and nothing else has; 0: all are used up. */
+static uint32_t new_id(struct objects *o)
+{
+	return o->last_id == FRAME_FILE_ID_MAX ? 0 : ++o->last_id;
+}
+
+static void use_debug_file(struct object *object, int fd)
+{
+	object->debug_fd = fd;
+	object->debug_id = new_id(object->objects);
+	if (object->content_id)
+		object->content_id = new_id(object->objects);
+}
+
+/* What came from a server is the program's debug file, or it is thrown away everywhere. */
+static void on_remote_identity(enum symclient_status status,
+			       const struct symbolizer_identity *identity, void *userdata)
+{
+	struct object *object = userdata;
+	struct objects *o = object->objects;
+	int fd = TAKE_FD(object->remote_fd);
+
+	object->searching = false;
+	if (status == SYMCLIENT_OK && identity->has_debug_file) {
+		use_debug_file(object, fd);
+		if (identity->has_debug_frame)
+			table_source_again(o->tables, object->table_slot, fd);
+		objects_content_settle(object);
+		return;
+	}
+	close(fd);
+	object->remote_window = o->window + 1;
+	/* These two say nothing of the file: the symbolizer is away, or has too much to do. */
+	if (status != SYMCLIENT_LOST && status != SYMCLIENT_QUARANTINED && o->remote)
+		remotedebug_bad(o->remote, &object->elf);
+}
+
+/* Under a key and an owner of its own: what a server makes of it is not to be held against the program. */
+static int verify_remote_file(struct object *object, int fd)
+{
+	struct symclient_file file = objects_request(object);
+
+	file.key = SYMCLIENT_REMOTE_KEY(object->id);
+	file.owner = SYMCLIENT_REMOTE_KEY(0);
+	file.debug_fd = fd;
+	return symclient_identity(object->objects->symbolizer, &file, on_remote_identity, object);
+}
+
+static void on_remote_file(int fd, void *userdata)
+{
+	struct object *object = userdata;
+	struct objects *o = object->objects;
+
+	if (fd >= 0 && !verify_remote_file(object, fd)) {
+		object->remote_fd = fd;
+		return;
+	}
+	object->searching = false;
+	if (fd == -EFBIG)
+		object->remote_window = UINT64_MAX;
+	else /* what is asked again too early is answered at once, and costs a message */
+		object->remote_window = o->window + (fd == -ENOENT ? REMOTE_WINDOWS : 1);
+	close_fd(fd);
+}
+
+/* For what is nowhere on this host. */
+static void ask_remote(struct object *object)
+{
+	struct objects *o = object->objects;
+	int r;
+
+	if (!o->remote || object->elf.has_dwarf)
+		return;
+	r = remotedebug_find(o->remote, &object->elf, on_remote_file, object);
+	object->searching = !r;
+	if (r == -EINVAL)
+		object->remote_window = UINT64_MAX;
+}
+
+/* Those that windows use, as often as it makes sense. */
+static void ask_remote_again(struct object *object)
+{
+	const struct objects *o = object->objects;
+
+	if (o->remote && object->window == o->window && o->window >= object->remote_window &&
+	    object->elf_known && object->debug_fd < 0 && !object->searching && !object->retiring)
+		ask_remote(object);
+}
+
 /* What is not its debug file costs a descriptor; the symbolizer would not take it in any case. */
 static void on_debug_identity(enum symclient_status status,
 			      const struct symbolizer_identity *identity, void *userdata)
@@ -117,7 +213,9 @@ static void on_debug_identity(enum symclient_status status,
 	object->searching = false;
 	if (status == SYMCLIENT_OK && !identity->has_debug_file) {
 		object->debug_fd = close_fd(object->debug_fd);
+		object->debug_id = 0;
 		object->objects->wrong_debug_files++;
+		ask_remote(object);
 	} else if (status == SYMCLIENT_OK && identity->has_debug_frame) {
 		table_source_again(object->objects->tables, object->table_slot, object->debug_fd);
 	}
@@ -137,10 +235,13 @@ static void on_debug_file(int fd, void *userdata)
 	struct object *object = userdata;
 
 	object->searching = false;
-	object->debug_fd = MAX(fd, -1);
-	if (fd >= 0)
+	if (fd >= 0) {
+		use_debug_file(object, fd);
 		verify_debug_file(object);
-	if (!object->searching)
+	} else {
+		ask_remote(object);
+	}
+	if (fd < 0 || !object->searching)
 		objects_content_settle(object);
 }
 
@@ -263,7 +364,7 @@ static struct object *add_object(struct objects *o, const struct rec_map *map, u
 	object->objects = o;
 	object->id = o->last_id + 1;
 	object->identity = *map;
-	object->fd = object->debug_fd = -1;
+	object->fd = object->debug_fd = object->remote_fd = -1;
 	object->table_slot = UNWIND_SLOT_NONE;
 	object->owner = owner;
 	if (object->id > FRAME_FILE_ID_MAX || hashmap_put(o->by_id, &object->id, &value, NULL))
@@ -446,6 +547,7 @@ void objects_end_window(struct objects *o)
 
 		if (o->window - object->window >= idle)
 			retire(o, object);
+		ask_remote_again(object);
 	}
 	o->window++;
 	o->hash_bytes = 0;

@@ -11,6 +11,7 @@
 #ifndef FLEETPROF_CORE_OBJECTS_H
 #define FLEETPROF_CORE_OBJECTS_H
 
+#include "agent/core/remotedebug.h"
 #include "agent/core/roots.h"
 #include "agent/core/sampler.h"
 #include "agent/core/supplements.h"
@@ -38,6 +39,9 @@ struct object {
 	struct rec_map debug_identity; /* of a file that is kept */
 	uint32_t content_id; /* of what was hashed; 0: it was not */
 	bool kept; /* its names are, on disk */
+	int remote_fd; /* of what came from a server, while the symbolizer compares it; else -1 */
+	uint32_t debug_id; /* of its names since it has a debug file; 0: it has none */
+	uint64_t remote_window; /* from which on a debug file is asked of elsewhere again */
 	struct objects *objects;
 	unsigned int attempts;
 	bool opening, identifying, announced;
@@ -81,6 +85,9 @@ int objects_new(struct objects **ret, struct sampler *sampler, struct openclient
 struct objects *objects_free(struct objects *objects);
 DEFINE_CLEANUP(struct objects *, objects_free)
 
+/* Where to ask for debug files that this host does not have; NULL: nowhere. remote: lives as long as this. */
+void objects_set_remotedebug(struct objects *objects, struct remotedebug *remote);
+
 /*
  * Turns a sample's words into words without RECMAP: kernel part first, then user part, leaf first.
  * out holds RECORD_MAX_WORDS; returns the number of words. owner is passed on to new objects.
@@ -95,7 +102,8 @@ const struct object *objects_get(const struct objects *objects, uint32_t id);
  * Whose file to ask for the names of this one's: that of the first object of equal content (twins.h), else its own. The
  * content has a number of its own, of the file ids' space: what was read before the file was hashed is not shared. An
  * object with a separate debug file shares with no other object: its names are not in its content alone. One whose
- * symbolizer wanted further files has no such content.
+ * symbolizer wanted further files has no such content. Since it has a debug
+ * file it has another number, so that what was asked for before is asked for again.
  *
  * An answer that came from another object, or under another number, counts only if it is still the one to ask when the
  * answer comes: the file may have been changed while it was read.

@@ -269,5 +269,5 @@ struct objects_content objects_content(const struct objects *o, const struct obj
 	if ((shared || object->kept) && first && is_content(object) &&
 	    (first == object || (is_content(first) && first->debug_fd < 0)))
 		return (struct objects_content) { .object = first, .id = first->content_id };
-	return (struct objects_content) { .object = object, .id = object->id };
+	return (struct objects_content) { .object = object, .id = object->debug_id ?: object->id };
 }

@@ -16,6 +16,7 @@ struct objects {
 	struct symclient *symbolizer;
 	struct table_source *tables;
 	struct symdisk *disk; /* NULL: none */
+	struct remotedebug *remote; /* NULL: off */
 	struct hashmap *by_identity; /* struct identity_key → struct object * */
 	struct hashmap *by_id; /* uint32_t → struct object * */
 	size_t max;

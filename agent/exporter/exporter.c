@@ -2,6 +2,7 @@
 #include "agent/exporter/exporter.h"
 #include "agent/base/clock.h"
 #include "agent/base/loop.h"
+#include "agent/exporter/debuginfod.h"
 #include "agent/exporter/handover.h"
 #include "agent/exporter/sandbox.h"
 #include "agent/exporter/upload.h"
@@ -25,6 +26,7 @@ struct exporter {
 	struct store *store;
 	struct handover *handover;
 	struct upload *upload;
+	struct debuginfod *debuginfod; /* NULL: off */
 	struct web *web;
 	uint64_t stored_ns; /* CLOCK_BOOTTIME, when the last window was */
 	struct loop_source *maintain, *signals[2];
@@ -33,6 +35,7 @@ struct exporter {
 static void exporter_deinit(struct exporter *e)
 {
 	web_free(e->web);
+	debuginfod_free(e->debuginfod);
 	handover_free(e->handover);
 	upload_free(e->upload);
 	loop_source_free(e->maintain);
@@ -84,6 +87,25 @@ static void on_watch(bool watched, void *userdata)
 	handover_watch(((struct exporter *)userdata)->handover, watched);
 }
 
+static void on_debug_ask(uint64_t number, const uint8_t *build_id, size_t len, void *userdata)
+{
+	debuginfod_ask(((struct exporter *)userdata)->debuginfod, number, build_id, len);
+}
+
+static void on_debug_bad(const uint8_t *build_id, size_t len, void *userdata)
+{
+	debuginfod_bad(((struct exporter *)userdata)->debuginfod, build_id, len);
+}
+
+static void on_debug_answer(uint64_t number, int fd, int error, void *userdata)
+{
+	struct exporter *e = userdata;
+	int r = handover_debug_file(e->handover, number, fd, error);
+
+	if (r < 0) /* the core is gone, and its socket says so next */
+		log_debug("the core does not take a debug file: %s", err_str(r));
+}
+
 static const char *not_ready(void *userdata)
 {
 	struct exporter *e = userdata;
@@ -101,6 +123,8 @@ static void write_metrics(struct buf *out, void *userdata)
 	handover_write_metrics(e->handover, out);
 	if (upload_write_metrics(e->upload, out) < 0)
 		log_debug("the store cannot tell of the uploads");
+	if (e->debuginfod)
+		debuginfod_write_metrics(e->debuginfod, out);
 }
 
 static void write_uploads(struct buf *out, void *userdata)
@@ -131,6 +155,23 @@ static int start_web(struct exporter *e)
 	return web_new(&e->web, e->loop, &config);
 }
 
+static int start_debuginfod(struct exporter *e, struct err *err)
+{
+	const struct options *o = e->options;
+	_cleanup_(freep) char *dir = NULL;
+	struct debuginfod_config config = { .options = &o->debuginfod,
+					    .min_free_percent = o->store.min_free_percent,
+					    .answer = on_debug_answer,
+					    .userdata = e };
+
+	if (!o->debuginfod.nr_urls)
+		return 0;
+	if (asprintf(&dir, "%s/debuginfod", o->store.dir) < 0)
+		return -ENOMEM;
+	config.dir = dir;
+	return debuginfod_new(&e->debuginfod, e->loop, &config, err);
+}
+
 static int become(const struct options *o, struct err *err)
 {
 	/* the directory is made while we still may; its owner is the user that we become */
@@ -159,12 +200,17 @@ static int setup(struct exporter *e, struct err *err)
 	r = r ?: become(e->options, err);
 	r = r ?: store_open(&e->store, &e->options->store, err);
 	r = r ?: upload_start(e->upload, e->loop, e->store, err);
+	r = r ?: start_debuginfod(e, err);
 	if (r < 0)
 		return r;
 	r = loop_add_timer(e->loop, &e->maintain, clock_boot_ns() + MAINTAIN_BUSY_NS, 0,
 			   on_maintain, e);
 	r = r ?: start_web(e);
 	handover.store = e->store;
+	if (e->debuginfod) {
+		handover.on_debug_ask = on_debug_ask;
+		handover.on_debug_bad = on_debug_bad;
+	}
 	r = r ?: handover_new(&e->handover, e->loop, &handover);
 	return r == -EPERM || r == -EBADF
 		       ? err_set(err, r,
@@ -186,7 +232,9 @@ static int confine(struct exporter *e, struct err *err)
 		if (listens[i])
 			r = exportersandbox_add_bind(&sandbox, web_listen_port(listens[i]));
 	}
-	if (r == 0 && upload_nr(e->upload))
+	if (r == 0 && e->debuginfod)
+		r = debuginfod_confine(e->debuginfod, &sandbox);
+	if (r == 0 && (upload_nr(e->upload) || e->debuginfod))
 		r = exportersandbox_add_connect(&sandbox, DNS_PORT);
 	return r ?: exportersandbox_enter(&sandbox, err);
 }

@@ -1,6 +1,7 @@
 /* The exporter's end of the hand-over. */
 #include "agent/exporter/handover.h"
 #include "agent/base/clock.h"
+#include "agent/base/fdpass.h"
 #include "agent/base/log.h"
 
 #include <errno.h>
@@ -128,6 +129,21 @@ static int on_hello(struct handover *h)
 	return send_ready(h, address); /* the core compares, too, and is the one to give up */
 }
 
+static int on_debug(struct handover *h)
+{
+	const struct winwire_message *m = &h->message;
+	const struct handover_config *c = &h->config;
+
+	if (m->type == WINWIRE_DEBUG_BAD && c->on_debug_bad)
+		c->on_debug_bad(m->build_id, m->build_id_len, c->userdata);
+	if (m->type == WINWIRE_DEBUG_BAD)
+		return 0;
+	if (!c->on_debug_ask)
+		return send_answer(h, WINWIRE_DEBUG_FILE, m->number, -ENOENT);
+	c->on_debug_ask(m->number, m->build_id, m->build_id_len, c->userdata);
+	return 0;
+}
+
 static int on_message(struct handover *h, int fd)
 {
 	char *text;
@@ -144,6 +160,9 @@ static int on_message(struct handover *h, int fd)
 		free(h->metrics);
 		h->metrics = text;
 		return 0;
+	case WINWIRE_DEBUG_ASK:
+	case WINWIRE_DEBUG_BAD:
+		return on_debug(h);
 	default:
 		return -EBADMSG;
 	}
@@ -229,6 +248,17 @@ int handover_watch(struct handover *h, bool watched)
 		return 0;
 	h->watched = watched;
 	return send_answer(h, WINWIRE_WATCH, watched, 0);
+}
+
+int handover_debug_file(struct handover *h, uint64_t number, int fd, int error)
+{
+	_cleanup_(buf_deinitp) struct buf packet = BUF_NULL;
+	_cleanup_(closep) int owned = fd;
+
+	buf_init(&packet, 64);
+	winwire_put_answer(&packet, WINWIRE_DEBUG_FILE, number, error);
+	return packet.error
+		       ?: fdpass_send(h->config.socket, packet.data, packet.len, NULL, 0, owned);
 }
 
 void handover_write_metrics(const struct handover *h, struct buf *out)

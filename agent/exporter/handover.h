@@ -21,6 +21,12 @@ struct handover_config {
 	const char *(*on_hello)(const char *token, void *userdata);
 	/* A window was stored (and was not there before as far as we know). May be NULL. */
 	void (*on_stored)(const struct winwire_header *header, void *userdata);
+	/*
+	 * The core wants the debug file of a build ID, to be answered by handover_debug_file(); or found that what it got is
+	 * not that. NULL: there is none to be had.
+	 */
+	void (*on_debug_ask)(uint64_t number, const uint8_t *build_id, size_t len, void *userdata);
+	void (*on_debug_bad)(const uint8_t *build_id, size_t len, void *userdata);
 	void *userdata;
 };
 
@@ -33,6 +39,9 @@ int handover_listening(struct handover *h, const char *address);
 
 /* Tells the core whether somebody watches; told only when it changes. */
 int handover_watch(struct handover *h, bool watched);
+
+/* The answer to on_debug_ask(): a descriptor, consumed, or the error. 0 or -errno. */
+int handover_debug_file(struct handover *h, uint64_t number, int fd, int error);
 
 /* Adds what is counted below, and the core's last metrics: families in Prometheus' text format 0.0.4. */
 void handover_write_metrics(const struct handover *h, struct buf *out);

@@ -36,6 +36,11 @@ const char options_help[] =
 	"  --web-listen ADDRESS:PORT the page and its API, e.g. 127.0.0.1:4344 (default: no page)\n"
 	"  --web-host NAME           a further name by which browsers reach it, and again for more\n"
 	"  --metrics-listen ADDRESS:PORT  /metrics, /healthz and /readyz alone, for others too\n"
+	"  --debuginfod-url URL      a server of separate debug files, and again for more: asked in\n"
+	"                            this order (default: none)\n"
+	"  --debuginfod-max-size N   bytes of one file at most (default 536870912)\n"
+	"  --debuginfod-timeout SECONDS  of one request (default 120)\n"
+	"  --debuginfod-cache-size N bytes of all that are kept (default 1073741824)\n"
 	"  --user UID:GID            become this user\n"
 	"  --check                   say whether these options are good, on standard output; run nothing\n"
 	"  --verbose                 say more\n";
@@ -55,6 +60,10 @@ enum option_id {
 	OPTION_WEB_LISTEN,
 	OPTION_WEB_HOST,
 	OPTION_METRICS_LISTEN,
+	OPTION_DEBUGINFOD_URL,
+	OPTION_DEBUGINFOD_MAX_SIZE,
+	OPTION_DEBUGINFOD_TIMEOUT,
+	OPTION_DEBUGINFOD_CACHE_SIZE,
 	OPTION_USER,
 	OPTION_CHECK,
 	OPTION_VERBOSE,
@@ -76,6 +85,10 @@ static const struct option longopts[] = {
 	{ "web-listen", required_argument, NULL, OPTION_WEB_LISTEN },
 	{ "web-host", required_argument, NULL, OPTION_WEB_HOST },
 	{ "metrics-listen", required_argument, NULL, OPTION_METRICS_LISTEN },
+	{ "debuginfod-url", required_argument, NULL, OPTION_DEBUGINFOD_URL },
+	{ "debuginfod-max-size", required_argument, NULL, OPTION_DEBUGINFOD_MAX_SIZE },
+	{ "debuginfod-timeout", required_argument, NULL, OPTION_DEBUGINFOD_TIMEOUT },
+	{ "debuginfod-cache-size", required_argument, NULL, OPTION_DEBUGINFOD_CACHE_SIZE },
 	{ "user", required_argument, NULL, OPTION_USER },
 	{ "check", no_argument, NULL, OPTION_CHECK },
 	{ "verbose", no_argument, NULL, OPTION_VERBOSE },
@@ -194,6 +207,31 @@ static int set_web(struct options_web *w, int id, const char *name, const char *
 	return 0;
 }
 
+static int set_debuginfod(struct debuginfod_options *d, int id, const char *name, const char *arg,
+			  struct err *err)
+{
+	uint64_t v;
+	int r;
+
+	switch (id) {
+	case OPTION_DEBUGINFOD_URL:
+		if (d->nr_urls == DEBUGINFOD_SERVERS_MAX)
+			return err_set(err, -EINVAL, "--%s: more than %d", name,
+				       DEBUGINFOD_SERVERS_MAX);
+		d->urls[d->nr_urls++] = arg;
+		return in_option(debuginfod_check_url(arg, err), name, err);
+	case OPTION_DEBUGINFOD_MAX_SIZE:
+		return parse_number(name, arg, 1, INT64_MAX, &d->max_size, err);
+	case OPTION_DEBUGINFOD_TIMEOUT:
+		r = parse_number(name, arg, 1, 86400, &v, err);
+		d->timeout_ns = r == 0 ? v * NSEC_PER_SEC : 0;
+		return r;
+	case OPTION_DEBUGINFOD_CACHE_SIZE:
+		return parse_number(name, arg, 1, INT64_MAX, &d->cache_size, err);
+	}
+	return -EINVAL;
+}
+
 static int set(struct options *o, int id, const char *name, const char *arg, struct err *err)
 {
 	uint64_t v;
@@ -229,6 +267,11 @@ static int set(struct options *o, int id, const char *name, const char *arg, str
 	case OPTION_WEB_HOST:
 	case OPTION_METRICS_LISTEN:
 		return set_web(&o->web, id, name, arg, err);
+	case OPTION_DEBUGINFOD_URL:
+	case OPTION_DEBUGINFOD_MAX_SIZE:
+	case OPTION_DEBUGINFOD_TIMEOUT:
+	case OPTION_DEBUGINFOD_CACHE_SIZE:
+		return set_debuginfod(&o->debuginfod, id, name, arg, err);
 	case OPTION_USER:
 		return parse_user(arg, o, err);
 	case OPTION_CHECK:
@@ -254,6 +297,9 @@ int options_parse(struct options *o, int argc, char **argv, struct err *err)
 			   .max_share_percent = 5,
 			   .min_free_percent = 10 },
 		.upload = { .node = "", .max_series = 500 },
+		.debuginfod = { .max_size = 512ull << 20,
+				.timeout_ns = 120 * NSEC_PER_SEC,
+				.cache_size = 1ull << 30 },
 		.log_level = LOG_LEVEL_INFO,
 	};
 	opterr = 0;
@@ -265,6 +311,7 @@ int options_parse(struct options *o, int argc, char **argv, struct err *err)
 	}
 	if (optind < argc)
 		return err_set(err, -EINVAL, "unexpected argument: %s", argv[optind]);
+	o->debuginfod.max_size = MIN(o->debuginfod.max_size, o->debuginfod.cache_size);
 	if (!o->help && !o->store.dir)
 		return err_set(err, -EINVAL, "--store is missing");
 	return 0;

@@ -4,6 +4,7 @@
 
 #include "agent/base/err.h"
 #include "agent/base/log.h"
+#include "agent/exporter/debuginfod.h"
 #include "agent/exporter/relabel.h"
 #include "agent/exporter/store.h"
 #include "agent/exporter/upload_config.h"
@@ -35,6 +36,7 @@ struct options {
 	uint32_t uid, gid; /* to become; 0: stay */
 	struct options_upload upload;
 	struct options_web web;
+	struct debuginfod_options debuginfod;
 	enum log_level log_level;
 	bool help, check;
 };

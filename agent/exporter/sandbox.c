@@ -140,6 +140,8 @@ static const int allowed[] = {
 	SCMP_SYS(fallocate),
 	SCMP_SYS(fsync),
 	SCMP_SYS(fdatasync),
+	SCMP_SYS(sync_file_range),
+	SCMP_SYS(utimensat),
 	SCMP_SYS(flock),
 	SCMP_SYS(fcntl),
 	SCMP_SYS(fchmod),

@@ -359,7 +359,7 @@ int upload_new(struct upload **ret, const struct options_upload *options, struct
 		u->nr_backends += r == 0;
 	}
 	if (r == 0 && u->nr_backends)
-		r = uploadhttp_global_init();
+		r = http_global_init();
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(u);
@@ -372,7 +372,7 @@ struct upload *upload_free(struct upload *u)
 		return NULL;
 	for (size_t i = 0; i < u->nr_backends; i++)
 		backend_free(u->backends[i]);
-	uploadhttp_free(u->http);
+	http_free(u->http);
 	uploadseries_free(u->series);
 	for (size_t i = 0; i < u->nr_folders; i++)
 		free(u->folders[i]);
@@ -413,7 +413,7 @@ int upload_start(struct upload *u, struct loop *loop, struct store *store, struc
 	u->loop = loop;
 	u->store = store;
 	if (u->nr_backends) {
-		r = r ?: uploadhttp_new(&u->http, loop);
+		r = r ?: http_new(&u->http, loop);
 		r = r ?: uploadseries_new(&u->series, &series);
 	}
 	for (size_t i = 0; i < u->nr_backends && r == 0; i++)

@@ -2,6 +2,7 @@
 #include "agent/exporter/upload_config.h"
 #include "agent/base/clock.h"
 #include "agent/base/sys.h"
+#include "agent/exporter/http_url.h"
 #include "agent/exporter/keyvalue.h"
 
 #include <errno.h>
@@ -199,38 +200,6 @@ static int on_part(const char *key, const char *value, void *userdata, struct er
 	return err_set(err, -EINVAL, "%s: unknown", key);
 }
 
-/* Splits http(s)://HOST[:PORT][/PATH]. ret_host is allocated. */
-static int parse_url(const char *url, bool *ret_tls, char **ret_host, uint16_t *ret_port)
-{
-	const char *s, *end, *colon;
-	char port[8] = "";
-	uint64_t v;
-
-	*ret_tls = !strncmp(url, "https://", 8);
-	if (!*ret_tls && strncmp(url, "http://", 7))
-		return -EINVAL;
-	s = url + (*ret_tls ? 8 : 7);
-	end = s + strcspn(s, "/");
-	if (end == s || strpbrk(url, "?# \\") || memchr(s, '@', (size_t)(end - s)))
-		return -EINVAL;
-	colon = end;
-	while (colon > s && colon[-1] >= '0' && colon[-1] <= '9')
-		colon--;
-	v = *ret_tls ? 443 : 80;
-	if (colon > s && colon < end && colon[-1] == ':') {
-		snprintf(port, sizeof(port), "%.*s", (int)MIN(end - colon, 6), colon);
-		if (sys_parse_u64(port, 10, 1, UINT16_MAX, &v) < 0)
-			return -EINVAL;
-		end = colon - 1;
-	}
-	/* an IPv6 address stands in brackets, and nothing else has a colon */
-	if (end == s || (*s != '[' && memchr(s, ':', (size_t)(end - s))))
-		return -EINVAL;
-	*ret_port = (uint16_t)v;
-	*ret_host = strndup(s, (size_t)(end - s));
-	return *ret_host ? 0 : -ENOMEM;
-}
-
 static int check_url(struct upload_config *c, struct err *err)
 {
 	_cleanup_(freep) char *host = NULL;
@@ -242,11 +211,11 @@ static int check_url(struct upload_config *c, struct err *err)
 	len = strlen(c->url);
 	while (len && c->url[len - 1] == '/')
 		c->url[--len] = '\0';
-	if (parse_url(c->url, &c->tls, &c->host, &c->port) < 0)
+	if (http_url_parse(c->url, &c->tls, &c->host, &c->port) < 0)
 		return err_set(err, -EINVAL,
 			       "url: not http(s)://HOST[:PORT][/PATH] (credentials come from "
 			       "password-file or token-file)");
-	if (c->proxy && parse_url(c->proxy, &tls, &host, &c->port) < 0)
+	if (c->proxy && http_url_parse(c->proxy, &tls, &host, &c->port) < 0)
 		return err_set(err, -EINVAL, "proxy: not http(s)://HOST[:PORT]");
 	return 0;
 }

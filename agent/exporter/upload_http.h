@@ -1,26 +1,15 @@
 /*
- * HTTP for uploads: libcurl's multi interface on our loop, one request at a time on one kept connection per back end.
+ * HTTP for uploads: one request at a time on one kept connection per back end, bound as http.h says.
  *
- * HTTP/1.1; http and https only, no redirect is followed, no proxy but the configured one, replies bounded. Secrets are
- * read from their files again when those change.
+ * No proxy but the configured one, replies bounded. Secrets are read from their files again when those change.
  */
 #ifndef FLEETPROF_EXPORTER_UPLOAD_HTTP_H
 #define FLEETPROF_EXPORTER_UPLOAD_HTTP_H
 
-#include "agent/base/loop.h"
+#include "agent/exporter/http.h"
 #include "agent/exporter/upload_answer.h"
 #include "agent/exporter/upload_config.h"
 #include "agent/exporter/upload_secret.h"
-
-struct uploadhttp;
-
-/* Once per process, while it has one thread: libcurl and its libraries read their configuration. */
-int uploadhttp_global_init(void);
-
-int uploadhttp_new(struct uploadhttp **ret, struct loop *loop);
-/* After its peers. */
-struct uploadhttp *uploadhttp_free(struct uploadhttp *h);
-DEFINE_CLEANUP(struct uploadhttp *, uploadhttp_free)
 
 struct uploadhttp_secrets {
 	struct uploadsecret password, token, headers, ca, cert, key;
@@ -35,7 +24,7 @@ typedef void (*uploadhttp_done_fn)(const struct uploadanswer *answer, void *user
 
 struct uploadhttp_peer;
 /* config and secrets live as long as the peer. */
-int uploadhttp_peer_new(struct uploadhttp_peer **ret, struct uploadhttp *h,
+int uploadhttp_peer_new(struct uploadhttp_peer **ret, struct http *h,
 			const struct upload_config *config, struct uploadhttp_secrets *secrets,
 			uploadhttp_done_fn done, void *userdata);
 /* A request under way is given up without a call. */

@@ -59,7 +59,7 @@ struct upload {
 	const struct options_upload *options;
 	struct loop *loop;
 	struct store *store;
-	struct uploadhttp *http;
+	struct http *http;
 	struct uploadseries *series;
 	char node[256];
 	char *folders[UPLOAD_MAX_BACKENDS * 6]; /* of secret files */

@@ -2,6 +2,7 @@
 #include "proto/winwire.h"
 
 #include <assert.h>
+#include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -26,11 +27,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	_cleanup_(buf_deinitp) struct buf b = BUF_NULL;
 
 	read_body(data, size);
-	if (winwire_parse(data, size, &m) < 0 || m.type != WINWIRE_WINDOW)
+	if (winwire_parse(data, size, &m) < 0)
 		return 0;
 	buf_init(&b, WINWIRE_PACKET_MAX);
-	winwire_put_window(&b, &m.header);
+	if (m.type == WINWIRE_WINDOW)
+		winwire_put_window(&b, &m.header);
+	else if (m.type == WINWIRE_DEBUG_ASK || m.type == WINWIRE_DEBUG_BAD)
+		winwire_put_build_id(&b, m.type, m.number, m.build_id, m.build_id_len);
+	else
+		return 0;
 	if (!b.error)
-		assert(winwire_parse(b.data, b.len, &again) == 0);
+		assert(winwire_parse(b.data, b.len, &again) == 0 && again.type == m.type &&
+		       again.build_id_len == m.build_id_len &&
+		       !memcmp(again.build_id, m.build_id, m.build_id_len));
 	return 0;
 }

@@ -65,6 +65,38 @@ static void test_answers_and_texts_come_back(void)
 	CHECK_INT(winwire_parse(b.data, b.len, &m), -EBADMSG);
 }
 
+static void test_a_build_id_comes_back_within_its_bounds(void)
+{
+	static const uint8_t id[WINWIRE_BUILD_ID_MAX + 1] = { 0xab, 0, 0xcd };
+	static const size_t good[] = { WINWIRE_BUILD_ID_MIN, 20, WINWIRE_BUILD_ID_MAX };
+	static const size_t bad[] = { 0, WINWIRE_BUILD_ID_MIN - 1, WINWIRE_BUILD_ID_MAX + 1 };
+	_cleanup_(buf_deinitp) struct buf b = BUF_NULL;
+	static struct winwire_message m;
+
+	buf_init(&b, WINWIRE_PACKET_MAX);
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		buf_reset(&b);
+		winwire_put_build_id(&b, WINWIRE_DEBUG_ASK, 1ull << 33, id, good[i]);
+		CHECK_INT(winwire_parse(b.data, b.len, &m), 0);
+		CHECK_INT(m.type, WINWIRE_DEBUG_ASK);
+		CHECK_INT(m.number, 1ull << 33);
+		CHECK_INT(m.build_id_len, good[i]);
+		CHECK(!memcmp(m.build_id, id, good[i]));
+		for (size_t len = 0; len < b.len; len++)
+			CHECK_INT(winwire_parse(b.data, len, &m), -EBADMSG);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		buf_reset(&b);
+		winwire_put_build_id(&b, WINWIRE_DEBUG_BAD, 0, id, bad[i]);
+		CHECK_INT(winwire_parse(b.data, b.len, &m), -EBADMSG);
+	}
+	buf_reset(&b);
+	winwire_put_answer(&b, WINWIRE_DEBUG_FILE, 9, -EFBIG);
+	CHECK_INT(winwire_parse(b.data, b.len, &m), 0);
+	CHECK_INT(m.number, 9);
+	CHECK_INT(m.error, -EFBIG);
+}
+
 static void test_a_body_comes_back(void)
 {
 	_cleanup_(buf_deinitp) struct buf b = BUF_NULL;
@@ -164,6 +196,7 @@ int main(void)
 {
 	RUN(test_a_window_message_comes_back);
 	RUN(test_answers_and_texts_come_back);
+	RUN(test_a_build_id_comes_back_within_its_bounds);
 	RUN(test_a_body_comes_back);
 	RUN(test_seconds_come_back);
 	RUN(test_losses_add_up_by_name);
