@@ -1,5 +1,6 @@
 /* Debug files on disk. */
 #include "agent/exporter/debuginfod_cache.h"
+#include "agent/base/clock.h"
 #include "agent/base/log.h"
 #include "agent/base/sys.h"
 
@@ -19,7 +20,8 @@
 struct entry {
 	struct debuginfod_id id;
 	uint64_t bytes;
-	struct timespec used;
+	uint64_t used_ns; /* wall clock */
+	bool kept; /* it was found to be in use, while room is made */
 	int origin; /* -ENOENT: it was there at the start */
 };
 
@@ -119,22 +121,15 @@ static bool evict(struct debuginfod_cache *c, struct entry *e)
 	return true;
 }
 
-static bool is_older(const struct timespec *a, const struct timespec *b)
-{
-	return a->tv_sec != b->tv_sec ? a->tv_sec < b->tv_sec : a->tv_nsec < b->tv_nsec;
-}
-
-/* The longest unused one behind `after`, or NULL. */
-static struct entry *next_unused(struct debuginfod_cache *c, const struct timespec *after)
+/* The longest unused one that may go, or NULL. */
+static struct entry *longest_unused(struct debuginfod_cache *c)
 {
 	struct entry *oldest = NULL;
 
 	for (size_t i = 0; i < c->nr; i++) {
 		struct entry *e = &c->entries[i];
 
-		if (after && !is_older(after, &e->used))
-			continue;
-		if (!oldest || is_older(&e->used, &oldest->used))
+		if (!e->kept && (!oldest || e->used_ns < oldest->used_ns))
 			oldest = e;
 	}
 	return oldest;
@@ -151,16 +146,17 @@ static bool has_room(const struct debuginfod_cache *c, uint64_t bytes, size_t fi
 /* Room for so much more. */
 static int make_room(struct debuginfod_cache *c, uint64_t bytes, size_t files)
 {
-	struct timespec passed, *after = NULL;
 	struct entry *e;
 
+	if (bytes > c->config.max_bytes) /* for nothing would the others go */
+		return -ENOSPC;
+	for (size_t i = 0; i < c->nr; i++)
+		c->entries[i].kept = false;
 	while (!has_room(c, bytes, files)) {
-		e = next_unused(c, after);
+		e = longest_unused(c);
 		if (!e)
 			return -ENOSPC;
-		passed = e->used;
-		if (!evict(c, e))
-			after = &passed;
+		e->kept = !evict(c, e);
 	}
 	return 0;
 }
@@ -177,6 +173,11 @@ static void remove_leftover(struct debuginfod_cache *c, const char *name)
 {
 	if (unlinkat(c->dir, name, 0) == 0)
 		c->counts.leftovers++;
+}
+
+static uint64_t time_ns(const struct timespec *ts)
+{
+	return (uint64_t)ts->tv_sec * NSEC_PER_SEC + (uint64_t)ts->tv_nsec;
 }
 
 static bool ends_with(const char *s, const char *end)
@@ -204,9 +205,10 @@ static void look_at(struct debuginfod_cache *c, const char *name)
 		remove_leftover(c, name);
 		return;
 	}
-	c->entries[c->nr++] = (struct entry) {
-		.id = id, .bytes = (uint64_t)st.st_size, .used = st.st_mtim, .origin = -ENOENT
-	};
+	c->entries[c->nr++] = (struct entry) { .id = id,
+					       .bytes = (uint64_t)st.st_size,
+					       .used_ns = time_ns(&st.st_mtim),
+					       .origin = -ENOENT };
 	c->counts.bytes += (uint64_t)st.st_size;
 }
 
@@ -277,10 +279,12 @@ static int open_locked(struct debuginfod_cache *c, const char *name)
 
 int debuginfodcache_open(struct debuginfod_cache *c, const struct debuginfod_id *id)
 {
-	const struct timespec now[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_nsec = UTIME_NOW } };
+	const uint64_t now_ns = clock_wall_ns();
+	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
+					   { .tv_sec = (time_t)(now_ns / NSEC_PER_SEC),
+					     .tv_nsec = (long)(now_ns % NSEC_PER_SEC) } };
 	struct entry *e = find(c, id);
 	char name[DEBUGINFOD_ID_HEX];
-	struct stat st;
 	int fd;
 
 	if (!e)
@@ -291,8 +295,10 @@ int debuginfodcache_open(struct debuginfod_cache *c, const struct debuginfod_id 
 		forget(c, e); /* somebody cleaned up */
 	if (fd < 0)
 		return fd;
-	if (futimens(fd, now) == 0 && fstat(fd, &st) == 0)
-		e->used = st.st_mtim;
+	e->used_ns = now_ns;
+	if (futimens(fd, times) < 0)
+		log_debug("a use of debug file %s is not written down: %s", name,
+			  err_str(err_last()));
 	return fd;
 }
 

@@ -1,0 +1,60 @@
+"""Programs whose names stand in a separate debug file only, and what an agent of debuginfod's says of them."""
+import os
+import re
+import shutil
+import socket
+import subprocess
+
+from agent import TREE, ask, get, skip
+
+
+def need(*programs):
+    for program in programs:
+        if not shutil.which(program):
+            skip(f"{program} is missing")
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Stripped:
+    """A program, run-NAME, that spins in a function NAME. debug: the file's path, its build ID in hex."""
+
+    def __init__(self, folder, name):
+        self.name, self.program, self.debug = name, f"{folder}/run-{name}", f"{folder}/debug/{name}.debug"
+        os.makedirs(f"{folder}/debug", exist_ok=True)
+        subprocess.run(["gcc", "-O1", "-g", "-fno-omit-frame-pointer", "-static", "-Wl,--build-id=sha1", f"-DLOOP={name}",
+                        "-o", self.program, f"{TREE}/tests/fixtures/spin.c"], check=True)
+        subprocess.run(["objcopy", "--only-keep-debug", self.program, self.debug], check=True)
+        subprocess.run(["strip", self.program], check=True)
+        notes = subprocess.run(["readelf", "-n", self.program], check=True, capture_output=True, text=True).stdout
+        self.build_id = re.search("Build ID: ([0-9a-f]+)", notes).group(1)
+        self.process = None
+
+    def start(self):
+        self.process = subprocess.Popen([self.program])
+
+    def stop(self):
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+        self.process = None
+
+
+def named(agent, name):
+    """[(file, line)] of the function's frames in the last minute's windows."""
+    flame = ask(agent, "flame")["flame"]
+    strings, frames, nodes = flame["strings"], flame["frames"], flame["nodes"]
+    return [(strings[frames["file"][f]], nodes["line_low"][i]) for i, f in enumerate(nodes["frame"])
+            if strings[frames["name"][f]] == name]
+
+
+def metric(agent, name):
+    """The value of a line of /metrics, 0 if it is not there."""
+    for line in get(agent, "/metrics")[1].decode().splitlines():
+        if line.startswith(f"{name} "):
+            return float(line.split()[-1])
+    return 0
