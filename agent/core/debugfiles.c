@@ -30,7 +30,7 @@ static void on_open(int fd, void *userdata)
 
 	/* A process or an opener that is gone says nothing of the places that are left, but they are not worth a storm. */
 	if (fd >= 0 || fd == -ECONNRESET) {
-		s->fn(fd, s->userdata);
+		s->fn(fd, s->next, s->userdata);
 		free(s);
 		return;
 	}
@@ -51,7 +51,7 @@ static void try_next(struct search *s)
 		if (!r)
 			return;
 	}
-	s->fn(r, s->userdata);
+	s->fn(r, s->next, s->userdata);
 	free(s);
 }
 
@@ -75,8 +75,8 @@ static void plan(struct search *s, int root_fd, uint32_t tgid, uint64_t start_bo
 }
 
 int debugfiles_find(struct openclient *opener, int root_fd, uint32_t tgid, uint64_t start_boot_ns,
-		    const struct symbolizer_identity *identity, const char *path, debugfiles_fn fn,
-		    void *userdata)
+		    const struct symbolizer_identity *identity, const char *path, size_t first,
+		    debugfiles_fn fn, void *userdata)
 {
 	struct search *s = calloc(1, sizeof(*s));
 
@@ -85,6 +85,7 @@ int debugfiles_find(struct openclient *opener, int root_fd, uint32_t tgid, uint6
 	s->opener = opener;
 	s->fn = fn;
 	s->userdata = userdata;
+	s->next = first;
 	plan(s, root_fd, tgid, start_boot_ns, identity, path);
 	try_next(s);
 	return 0;

@@ -8,15 +8,19 @@
 #include "agent/opener/client.h"
 #include "symbolizer/symbolizer.h"
 
-/* fd: a descriptor that the callback owns, or a negative errno: none was found. Called once, maybe within the call. */
-typedef void (*debugfiles_fn)(int fd, void *userdata);
+/*
+ * fd: a descriptor that the callback owns, or a negative errno: none was found. next: the place to go on from, if the
+ * file turns out to be another program's. Called once, maybe within the call.
+ */
+typedef void (*debugfiles_fn)(int fd, size_t next, void *userdata);
 
 /*
  * root_fd: the root folder of the process, which stays the caller's as long as the search; -1: the process is asked for it.
- * path: the program's own, as its descriptor has it; may be NULL. 0, or -errno: the callback does not come.
+ * path: the program's own, as its descriptor has it; may be NULL. first: the place to begin with, 0 at first.
+ * 0, or -errno: the callback does not come.
  */
 int debugfiles_find(struct openclient *opener, int root_fd, uint32_t tgid, uint64_t start_boot_ns,
-		    const struct symbolizer_identity *identity, const char *path, debugfiles_fn fn,
-		    void *userdata);
+		    const struct symbolizer_identity *identity, const char *path, size_t first,
+		    debugfiles_fn fn, void *userdata);
 
 #endif

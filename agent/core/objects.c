@@ -204,7 +204,9 @@ static void ask_remote_again(struct object *object)
 		ask_remote(object);
 }
 
-/* What is not its debug file costs a descriptor; the symbolizer would not take it in any case. */
+static void look_for_debug_file(struct object *object);
+
+/* What is another program's is closed, and the next place looked at; the symbolizer would not take it in any case. */
 static void on_debug_identity(enum symclient_status status,
 			      const struct symbolizer_identity *identity, void *userdata)
 {
@@ -215,26 +217,30 @@ static void on_debug_identity(enum symclient_status status,
 		object->debug_fd = close_fd(object->debug_fd);
 		object->debug_id = 0;
 		object->objects->wrong_debug_files++;
-		ask_remote(object);
-	} else if (status == SYMCLIENT_OK && identity->has_debug_frame) {
-		table_source_again(object->objects->tables, object->table_slot, object->debug_fd);
+		look_for_debug_file(object);
+		return;
 	}
+	if (status == SYMCLIENT_OK && identity->has_debug_frame)
+		table_source_again(object->objects->tables, object->table_slot, object->debug_fd);
 	objects_content_settle(object);
 }
 
 static void verify_debug_file(struct object *object)
 {
-	const struct symclient_file file = objects_request(object);
+	struct symclient_file file = objects_request(object);
 
+	/* A child keeps the debug file that it was given first: another one is another child's, which then gives the names. */
+	file.key = object->debug_id ?: object->id;
 	object->searching =
 		!symclient_identity(object->objects->symbolizer, &file, on_debug_identity, object);
 }
 
-static void on_debug_file(int fd, void *userdata)
+static void on_debug_file(int fd, size_t next, void *userdata)
 {
 	struct object *object = userdata;
 
 	object->searching = false;
+	object->next_place = next;
 	if (fd >= 0) {
 		use_debug_file(object, fd);
 		verify_debug_file(object);
@@ -252,8 +258,8 @@ static void look_for_debug_file(struct object *object)
 	if (object->elf.has_dwarf ||
 	    debugfiles_find(object->objects->opener, object->root ? root_fd(object->root) : -1,
 			    object->tgid, object->start_boot_ns, &object->elf, object->path,
-			    on_debug_file, object) < 0)
-		on_debug_file(-ENOENT, object);
+			    object->next_place, on_debug_file, object) < 0)
+		on_debug_file(-ENOENT, object->next_place, object);
 }
 
 static void on_identity(enum symclient_status status, const struct symbolizer_identity *identity,

@@ -45,7 +45,8 @@ struct object {
 	struct objects *objects;
 	unsigned int attempts;
 	bool opening, identifying, announced;
-	bool searching; /* for its debug file */
+	bool searching; /* for its debug file, the next time from this place on: */
+	size_t next_place;
 	bool hashing, hashing_debug;
 	bool shortened; /* an answer about it lacked something for want of memory */
 	uint32_t tgid; /* a process that mapped it, in whose root its debug file may be: */
