@@ -61,13 +61,15 @@ class Agent:
         return self
 
     def wait_for(self, condition, why, seconds=20):
+        """What the condition gives when it gives anything."""
         until = time.monotonic() + seconds
-        while not condition():
+        while not (found := condition()):
             if self.process.poll() is not None:
                 self.fail(f"{why}: it ended with {self.process.returncode}")
             if time.monotonic() > until:
                 self.fail(why)
             time.sleep(0.05)
+        return found
 
     def fail(self, why):
         sys.stderr.write("".join(f"  agent: {line}\n" for line in self.log().splitlines()[-30:]))

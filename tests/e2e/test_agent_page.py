@@ -34,7 +34,8 @@ def check_unwinding(agent, found):
     """Why a stack is not complete is in the profile, and counted by owner."""
     check(value_of(found, "fleetprof_unwind_tables", state="placed") >= 3, "the program's, libc's and the vDSO's table")
     check(value_of(found, "fleetprof_unwind_table_bytes") > 1000, "and their bytes")
-    check(value_of(found, "fleetprof_user_frames_total") > value_of(found, "fleetprof_user_frames_searched_total") > 0, "frames")
+    check(value_of(found, "fleetprof_user_frames_total") > value_of(found, "fleetprof_user_frames_searched_total") > 0,
+          f"frames: {found['fleetprof_user_frames_total'][1]} {found['fleetprof_user_frames_searched_total'][1]}")
     deep = value_of(found, "fleetprof_stacks_ended_total", reason="too deep")
     check(deep > 0 and value_of(found, "fleetprof_owner_stacks_truncated_total", reason="too deep") == deep, "deep stacks, by owner")
     truncated = value_of(found, "fleetprof_owner_stacks_total", what="truncated")
@@ -43,8 +44,12 @@ def check_unwinding(agent, found):
 
 
 def check_health(agent):
-    agent.wait_for(lambda: b"fleetprof_samples_total" in get(agent, "/metrics")[1], "the core tells no metrics") # every 10 s
-    found = families(get(agent, "/metrics")[1].decode())
+    def metrics():
+        found = families(get(agent, "/metrics")[1].decode())
+        counted = "fleetprof_user_frames_total" in found and value_of(found, "fleetprof_user_frames_total") > 0
+        return counted and found # every 10 s, the first time before any window has ended
+
+    found = agent.wait_for(metrics, "the core tells no metrics of windows that have ended")
     for name in ("fleetprof_samples_total", "fleetprof_windows_total", "fleetprof_process_cpu_seconds_total", "fleetprof_store_bytes"):
         check(found[name][1], f"{name} is missing in /metrics")
     check_unwinding(agent, found)
