@@ -82,7 +82,7 @@ for process in children:
 
 # Nobody but the core holds BPF objects and perf events; nobody at all holds a network socket.
 for process in processes:
-    bpf = [f for f in process.fds.values() if "bpf" in f or "perf" in f]
+    bpf = [f for f in process.fds.values() if f.startswith("anon_inode:") and ("bpf" in f or "perf" in f)]
     assert bool(bpf) == (process is core), f"{process.program} {process.pid} holds {bpf}"
 inodes = {f[8:-1] for p in processes for f in p.fds.values() if f.startswith("socket:")}
 for table in ("tcp", "tcp6", "udp", "udp6", "raw", "raw6", "packet"):
