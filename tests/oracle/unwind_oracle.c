@@ -25,22 +25,24 @@ enum outcome {
 	BOTH_SILENT, /* no FDE, UNWIND_GAP */
 	PADDING,
 	BY_GO, /* by Go's own tables, which say more than its .debug_frame, or than nothing; CFA and return address agree */
+	BY_CODE, /* in .init, which no FDE describes: as its pushes and pops say */
 	FP_LOST, /* agreed but for the frame pointer, which the rule says is not known */
 	UNSUPPORTED, /* by us; libdw has an answer */
 	NOT_EVALUATED, /* libdw's answer has an operation that the oracle does not know */
 	DISAGREED,
 	NR_OUTCOMES
 };
-static const char *const outcome_names[] = {
-	"agreed",  "no-fde",      "padding",       "by-go",
-	"fp-lost", "unsupported", "not-evaluated", "disagreed"
-};
+static const char *const outcome_names[] = { "agreed",      "no-fde",        "padding",
+					     "by-go",       "by-code",       "fp-lost",
+					     "unsupported", "not-evaluated", "disagreed" };
 
 struct oracle {
 	const char *path;
 	const struct unwind_machine *machine;
 	Dwarf_CFI *eh, *debug;
 	bool is_go;
+	const uint8_t *init; /* the code of .init */
+	uint64_t init_vaddr, init_size;
 	uint64_t counts[NR_OUTCOMES];
 };
 
@@ -245,6 +247,33 @@ static uint64_t next_frame_near(const struct oracle *o, uint64_t pc)
 	return 0;
 }
 
+static bool is_in_init(const struct oracle *o, uint64_t pc)
+{
+	return pc - o->init_vaddr < o->init_size;
+}
+
+/* How far the stack pointer is below the caller's at pc: by the instructions that move it, all of x86-64's crti and crtn. */
+static enum outcome compare_to_code(const struct oracle *o, uint64_t packed, uint64_t pc)
+{
+	static const uint8_t sub_8[] = { 0x48, 0x83, 0xec, 8 }, add_8[] = { 0x48, 0x83, 0xc4, 8 };
+	struct unwind_rule rule = o->machine->unpack(packed);
+	struct machine_state m;
+	struct caller ours;
+	uint64_t depth = 8;
+
+	for (uint64_t i = 0; i + sizeof(sub_8) <= pc - o->init_vaddr; i++) {
+		depth += memcmp(o->init + i, sub_8, sizeof(sub_8)) ? 0 : 8;
+		depth -= memcmp(o->init + i, add_8, sizeof(add_8)) ? 0 : 8;
+	}
+	dwarf_eval_state(&m, pc);
+	ours = by_rule(o, &rule, &m);
+	return rule.kind == UNWIND_SP && ours.cfa == m.regs[o->machine->sp] + depth &&
+			       ours.ra == dwarf_eval_memory(ours.cfa - 8) && ours.fp_known &&
+			       ours.fp == m.regs[o->machine->registers.fp]
+		       ? BY_CODE
+		       : DISAGREED;
+}
+
 /* At pc our rule is packed, up to next. Returns how far the answers of both hold. */
 static uint64_t check_address(struct oracle *o, uint64_t pc, uint64_t packed, uint64_t next)
 {
@@ -265,6 +294,12 @@ static uint64_t check_address(struct oracle *o, uint64_t pc, uint64_t packed, ui
 	if (packed == UNWIND_GAP) { /* nobody tells where libdw's next FDE begins */
 		o->counts[BOTH_SILENT]++;
 		return next - pc > 16 ? (pc | 15) + 1 : next;
+	}
+	if (is_in_init(o, pc)) {
+		outcome = compare_to_code(o, packed, pc);
+		o->counts[outcome]++;
+		report(o, outcome, pc, packed, NULL);
+		return pc + 1;
 	}
 	near = next_frame_near(o, pc);
 	outcome = near ? PADDING : by_go ? BY_GO : DISAGREED;
@@ -325,6 +360,28 @@ static void check_image(struct oracle *o, const void *image, const struct segmen
 	}
 }
 
+static void find_init(struct oracle *o, Elf *elf)
+{
+	Elf_Scn *section = NULL;
+	size_t names;
+	GElf_Shdr header;
+
+	if (elf_getshdrstrndx(elf, &names))
+		return;
+	while ((section = elf_nextscn(elf, section))) {
+		const char *name = gelf_getshdr(section, &header)
+					   ? elf_strptr(elf, names, header.sh_name)
+					   : NULL;
+		Elf_Data *data = name && !strcmp(name, ".init") ? elf_rawdata(section, NULL) : NULL;
+
+		if (!data || !data->d_buf)
+			continue;
+		o->init = data->d_buf;
+		o->init_vaddr = header.sh_addr;
+		o->init_size = data->d_size;
+	}
+}
+
 static void check_elf(struct oracle *o, Elf *elf, const void *image)
 {
 	struct segment segments[SEGMENTS_MAX];
@@ -332,6 +389,7 @@ static void check_elf(struct oracle *o, Elf *elf, const void *image)
 	Dwarf *dwarf = dwarf_begin_elf(elf, DWARF_C_READ, NULL);
 	_cleanup_(gopclntab_freep) struct gopclntab *go = NULL;
 
+	find_init(o, elf);
 	gopclntab_new(&go, elf, segments, nr);
 	o->is_go = go;
 	o->eh = dwarf_getcfi_elf(elf);
