@@ -41,7 +41,7 @@ class Tab:
 
     def loaded(self):
         self.page.wait_for_function("""() => window.page && !Object.keys(window.page.running).length && window.page.list.owners.length &&
-            window.page.view.graph.profile.totalNs[0] > 0""", timeout=60000)
+            window.page.view.graph.profile.totalNs[0] > 0""", timeout=300000)
         return self
 
     def js(self, code, argument=None):
