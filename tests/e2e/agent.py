@@ -1,4 +1,5 @@
 """A running agent, and its store, as the end-to-end tests see them."""
+import atexit
 import json
 import os
 import random
@@ -49,6 +50,11 @@ class Agent:
         self.process = None
         self.log_path = f"{self.folder}/log"
         open(self.log_path, "a").close()
+        atexit.register(self.end) # a test that fails leaves none behind
+
+    def end(self):
+        if self.process and self.process.poll() is None:
+            self.kill()
 
     def start(self, wait=True):
         with open(self.log_path, "a") as log:
@@ -126,8 +132,7 @@ class Agent:
         return Store(f"{self.folder}/state/store/fleetprof.db")
 
     def remove(self):
-        if self.process and self.process.poll() is None:
-            self.kill()
+        self.end()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
