@@ -22,7 +22,10 @@ def status(pid):
 def check_privileges(agent):
     for role, capabilities in CAPABILITIES.items():
         for pid in agent.processes()[role]:
-            have = status(pid)
+            try:
+                have = status(pid)
+            except FileNotFoundError: # children of the symbolizer come and go
+                continue
             check(int(have["CapPrm"], 16) == capabilities, f"{role} has capabilities {have['CapPrm']}")
             check((have["Uid"].split()[0] == "0") == (role == "core"), f"{role} is of user {have['Uid']}")
             check(have["NoNewPrivs"] == "1" or role == "exporter", f"{role} may gain privileges")

@@ -11,7 +11,7 @@ in_background setsid "$fleetprof" record -F 499 -d 4 -o "$work/p.folded" >"$work
 session=$child
 sleep 2
 python3 - "$session" <<'END'
-import os, sys
+import os, sys, time
 session = int(sys.argv[1])
 CAPS = {"DAC_READ_SEARCH": 2, "SETPCAP": 8, "SYS_PTRACE": 19, "SYSLOG": 34, "PERFMON": 38, "BPF": 39, "CHECKPOINT_RESTORE": 40}
 SETS = ("CapEff", "CapPrm", "CapBnd", "CapInh", "CapAmb")
@@ -73,6 +73,12 @@ children = [p for p in symbolizers if p.parent != keeper.pid]
 assert len(supervisor) == 1 and children, (supervisor, children)
 check(supervisor[0], "symbolizer", (), other_user=True)
 for process in children:
+    if process.status["Seccomp"] == "0": # it was just forked
+        time.sleep(0.2)
+        try:
+            process = Process(process.pid)
+        except OSError:
+            continue
     check(process, "symbolizer's child", (), other_user=True, seccomp=2)
     assert sorted(process.fds) == [0, 1, 2], f"a child holds {process.fds}"
     with open(f"/proc/{process.pid}/limits") as limits:
