@@ -48,8 +48,8 @@ static __always_inline u64 special_word(struct scratch *s, const struct vma *v, 
 }
 
 /*
- * The word of s->within's first byte, which s->vma is too: by its number if user space gave the file one, else by a description that goes
- * along with the record. 0: the record has no room for another description.
+ * The word of s->within's first byte, which s->vma is too: by its number if user space gave the file one, else by a
+ * description that goes along with the record. 0: the record has no room for another description.
  */
 static __always_inline u64 file_word(struct scratch *s, u64 *table)
 {

@@ -66,8 +66,8 @@ struct dwarf_abbrevs {
 };
 
 /*
- * Reads the table at r, or, unless that is 0, nothing of it but the code `only`. Returns 0, -EBADMSG for one that cannot be read to its end, -ENOSPC beyond the bounds of any
- * compiler, -ENOMEM.
+ * Reads the table at r, or, unless that is 0, nothing of it but the code `only`. Returns 0, -EBADMSG for one that
+ * cannot be read to its end, -ENOSPC beyond the bounds of any compiler, -ENOMEM.
  */
 int dwarf_abbrevs_init(struct dwarf_abbrevs *t, struct reader r, const struct dwarf_format *format,
 		       uint64_t only, struct mem *mem);

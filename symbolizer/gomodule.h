@@ -10,8 +10,9 @@ struct gomodule {
 };
 
 /*
- * pclntab: address of the table, pclntab_size: its bytes, or some of them, among which nobody looks; names: address of its
- * function names, which the record's second word holds; has_coverage: the layout of Go 1.20 and later, with two words more. Nothing found: all zero.
+ * pclntab: address of the table, pclntab_size: its bytes, or some of them, among which nobody looks; names: address of
+ * its function names, which the record's second word holds; has_coverage: the layout of Go 1.20 and later, with two
+ * words more. Nothing found: all zero.
  */
 void gomodule_find(Elf *elf, const struct segment *segments, size_t nr_segments, uint64_t pclntab,
 		   uint64_t pclntab_size, uint64_t names, bool has_coverage, struct gomodule *ret);

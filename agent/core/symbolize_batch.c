@@ -85,22 +85,34 @@ uint64_t symbolize_word_of_content(const struct symbolize_batch *batch, uint64_t
 	return batch->content ? FRAME_MAKE_FILE(batch->content, FRAME_FILE_OFFSET(word)) : word;
 }
 
-/* Asks again for the batch's words, which are those whose answers wanted something. */
-static void on_supplied(bool found, const struct supplements_given *give, void *userdata)
+/* What the batch waited for is there. NULL: the profile that wanted it is gone, and the batch with it. */
+static struct symbolize *end_wait(struct symbolize_batch *batch)
 {
-	struct symbolize_batch *batch = userdata;
 	struct symbolize *s = batch->s;
 
 	if (!s) {
 		free(batch);
-		return;
+		return NULL;
 	}
 	batch->waiting = false;
 	s->pending--;
+	return s;
+}
+
+/* Asks again for the batch's words, which are those whose answers wanted something; if that fails, these stand. */
+static void on_supplied(bool found, const struct supplements_given *give, void *userdata)
+{
+	struct symbolize_batch *batch = userdata;
+	struct symbolize *s = end_wait(batch);
+	int r = 0;
+
+	if (!s)
+		return;
 	if (is_outdated(batch) && batch->attempts < ATTEMPTS)
-		symbolize_send(batch, NULL);
+		r = symbolize_send(batch, NULL);
 	else if (found && batch->rounds++ < ROUNDS_MAX)
-		symbolize_send(batch, give);
+		r = symbolize_send(batch, give);
+	s->counts.failed += r < 0;
 }
 
 /* A process of the window that maps the batch's file: the one that it was first seen in may have ended long ago. */
@@ -225,14 +237,10 @@ static void on_frames(enum symclient_status status, const struct symbolizer_resu
 		      void *userdata)
 {
 	struct symbolize_batch *batch = userdata;
-	struct symbolize *s = batch->s;
+	struct symbolize *s = end_wait(batch);
 
-	if (!s) {
-		free(batch);
+	if (!s)
 		return;
-	}
-	batch->waiting = false;
-	s->pending--;
 	if (is_outdated(batch))
 		status = SYMCLIENT_LOST;
 	if (status == SYMCLIENT_LOST && batch->attempts < ATTEMPTS && !symbolize_send(batch, NULL))

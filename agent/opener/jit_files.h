@@ -6,7 +6,8 @@
 
 /*
  * The perf map or the jitdump of process tgid (agent/opener/client.h says which file that is), O_PATH, or a negative
- * errno: -ENOENT without one that was written since the process began (0: whenever), -EPERM for one that is not the process's own, -EFBIG, -ESRCH.
+ * errno: -ENOENT without one that was written since the process began (0: whenever), -EPERM for one that is not the
+ * process's own, -EFBIG, -ESRCH.
  */
 int jit_files_open_map(int proc_fd, uint32_t tgid, uint64_t start_boot_ns);
 int jit_files_open_dump(int proc_fd, uint32_t tgid);
