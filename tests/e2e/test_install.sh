@@ -8,6 +8,7 @@ cmake --install "$build" --prefix "$work/usr" >"$work/record.log" 2>&1 || fail "
 [ -x "$work/usr/bin/fleetprof" ] || fail "fleetprof is not installed: $(find "$work/usr" -type f)"
 [ -x "$work/usr/bin/fleetprof-symbolizer" ] || [ -x "$work/usr/libexec/fleetprof/fleetprof-symbolizer" ] ||
 	fail "the symbolizer is not installed: $(find "$work/usr" -type f)"
+in_background sh -c 'while :; do :; done' # an idle machine has nothing to sample
 mv "$work/usr" "$work/elsewhere" # the prefix is nowhere in the programs
 ln -s "$work/elsewhere/bin/fleetprof" "$work/link"
 for program in "$work/elsewhere/bin/fleetprof" "$work/link"; do

@@ -16,7 +16,9 @@ static void check_open(const void *message, size_t size)
 
 	if (!openwire_check_request(r, size))
 		return;
-	assert(r->tgid > 0 && r->tgid <= INT32_MAX && strlen(r->path) < OPENWIRE_PATH_MAX);
+	/* Below a folder that is passed, no process is asked. */
+	assert(openwire_has_folder(r) ? !r->tgid : r->tgid > 0 && r->tgid <= INT32_MAX);
+	assert(strlen(r->path) < OPENWIRE_PATH_MAX);
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		listed = listed || !strcmp(r->path, names[i]);
 	assert(r->header.type != OPENWIRE_PROC || listed);
