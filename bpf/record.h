@@ -125,7 +125,7 @@ enum record_type {
 	RECORD_SAMPLE = 1,
 	RECORD_SELFTEST = 2, /* answer of the load-time self-test, see bpf/sampler.bpf.c */
 };
-#define RECORD_VERSION 1
+#define RECORD_VERSION 2
 
 enum profile_type {
 	PROFILE_CPU = 1, /* value: nanoseconds of CPU time, one period */
@@ -175,10 +175,13 @@ struct record_sample {
 	__u8 nr_maps;
 	__u8 nr_ext;
 	__u16 pad;
+	__u32 root_mount; /* the process's root folder: id of its mount, as statx(2) has it; */
+	__u32 pad2;
+	__u64 root_ino; /* … and inode number; 0: it has none any more */
 	char comm[RECORD_COMM_LEN]; /* of the thread */
 	char leader_comm[RECORD_COMM_LEN]; /* of the thread group's leader */
 };
-_Static_assert(sizeof(struct record_sample) == 104, "record_sample is 104 bytes");
+_Static_assert(sizeof(struct record_sample) == 120, "record_sample is 120 bytes");
 
 enum record_ext_type {
 	/*

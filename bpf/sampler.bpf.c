@@ -76,6 +76,17 @@ static __always_inline bool is_selected(struct task_struct *task, struct task_st
 	return false;
 }
 
+/* Whose files a program may name as its own; a thread that is between two roots may show one of neither. */
+static __always_inline void root_of(struct record_sample *head, struct task_struct *task)
+{
+	u64 mnt = (u64)BPF_CORE_READ(task, fs, root.mnt);
+	struct mount *mount;
+
+	mount = (void *)(mnt - bpf_core_field_offset(struct mount, mnt));
+	if (mnt && !bpf_core_read(&head->root_mount, sizeof(head->root_mount), &mount->mnt_id))
+		head->root_ino = BPF_CORE_READ(task, fs, root.dentry, d_inode, i_ino);
+}
+
 static __always_inline void begin(struct scratch *s, struct task_struct *task,
 				  struct task_struct *leader)
 {
@@ -98,6 +109,7 @@ static __always_inline void begin(struct scratch *s, struct task_struct *task,
 	bpf_get_current_comm(head->comm, sizeof(head->comm));
 	bpf_core_read(head->leader_comm, sizeof(head->leader_comm), &leader->comm);
 	head->leader_comm[RECORD_COMM_LEN - 1] = '\0';
+	root_of(head, task);
 	s->nr_words = 0;
 	s->memo_next = 0;
 	s->memo_hit = 0;

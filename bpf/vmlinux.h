@@ -100,10 +100,25 @@ struct qstr {
 
 struct dentry {
 	struct qstr d_name;
+	struct inode *d_inode;
+};
+
+struct vfsmount {
+	int mnt_flags;
+};
+
+struct mount { /* fs/mount.h */
+	struct vfsmount mnt;
+	int mnt_id;
 };
 
 struct path {
+	struct vfsmount *mnt;
 	struct dentry *dentry;
+};
+
+struct fs_struct {
+	struct path root;
 };
 
 struct file {
@@ -196,6 +211,7 @@ struct task_struct {
 	struct task_struct *real_parent, *group_leader;
 	u64 start_boottime;
 	char comm[16];
+	struct fs_struct *fs;
 	struct css_set *cgroups;
 	struct uprobe_task *utask;
 	unsigned int in_execve : 1;
