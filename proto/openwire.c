@@ -28,6 +28,7 @@ bool openwire_check_request(const struct openwire_request *request, size_t n)
 	case OPENWIRE_PERF_MAP:
 	case OPENWIRE_JITDUMP:
 	case OPENWIRE_MAP_PLACE:
+	case OPENWIRE_ROOT:
 		return true;
 	case OPENWIRE_MAP_AT:
 		return request->start && request->start <= INT32_MAX && request->end < UINT32_MAX;

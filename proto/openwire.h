@@ -25,6 +25,7 @@ enum openwire_type {
 	OPENWIRE_MAP_PLACE =
 		8, /* /tmp inside the root of TGID, whose PID and user come with the answer */
 	OPENWIRE_MAP_AT = 9, /* perf-START.map of user END in such a folder; TGID is 0 */
+	OPENWIRE_ROOT = 10, /* the root folder of TGID, alone */
 };
 #define OPENWIRE_PROC_NAMES                                                                        \
 	{                                                                                          \

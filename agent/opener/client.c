@@ -307,6 +307,12 @@ static int ask_of_process(struct openclient *c, uint16_t type, uint32_t tgid,
 	return enqueue(c, &request, &how);
 }
 
+int openclient_root(struct openclient *c, uint32_t tgid, uint64_t start_boot_ns, openclient_fn fn,
+		    void *userdata)
+{
+	return ask_of_process(c, OPENWIRE_ROOT, tgid, start_boot_ns, fn, userdata);
+}
+
 int openclient_perf_map(struct openclient *c, uint32_t tgid, uint64_t start_boot_ns,
 			openclient_fn fn, void *userdata)
 {

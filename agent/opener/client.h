@@ -49,6 +49,10 @@ typedef void (*openclient_mapping_fn)(int fd, int root_fd, void *userdata);
 int openclient_mapping(struct openclient *client, const struct openclient_mapping *mapping,
 		       openclient_mapping_fn fn, void *userdata);
 
+/* The root folder of process tgid, alone: an O_PATH descriptor. */
+int openclient_root(struct openclient *client, uint32_t tgid, uint64_t start_boot_ns,
+		    openclient_fn fn, void *userdata);
+
 /*
  * The file `path` inside the root directory of process tgid (openat2, RESOLVE_IN_ROOT, no magic links); -EINVAL, too,
  * for what is on procfs, sysfs and the like: those are the kernel's.

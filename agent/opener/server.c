@@ -82,6 +82,8 @@ static __attribute__((noreturn)) void work(int proc_fd, int socket)
 			_exit(0);
 		if (request.header.type == OPENWIRE_MAP_PLACE)
 			fd = opener_map_place(proc_fd, &request, &answer);
+		else if (request.header.type == OPENWIRE_ROOT)
+			fd = opener_root(proc_fd, &request);
 		else
 			fd = opener_open(proc_fd, below_fd, &request);
 		if (fd >= 0 && request.header.type == OPENWIRE_MAPPING)

@@ -281,9 +281,8 @@ int opener_map_place(int proc_fd, const struct openwire_request *request,
 
 int opener_root(int proc_fd, const struct openwire_request *request)
 {
-	int fd = open_root(proc_fd, request->tgid);
+	_cleanup_(closep) int fd = open_root(proc_fd, request->tgid);
+	int r = fd < 0 ? fd : check_process(proc_fd, request);
 
-	if (fd >= 0 && check_process(proc_fd, request) < 0)
-		return close_fd(fd);
-	return MAX(fd, -1);
+	return r < 0 ? r : TAKE_FD(fd);
 }

@@ -65,7 +65,7 @@ static void test_open_requests(void)
 		r = request((enum openwire_type)type);
 		r.header.type = 0;
 		CHECK(!passes(&r));
-		r.header.type = OPENWIRE_MAP_AT + 1;
+		r.header.type = OPENWIRE_ROOT + 1;
 		CHECK(!passes(&r));
 		r.header.type = UINT16_MAX;
 		CHECK(!passes(&r));
