@@ -204,12 +204,17 @@ static void add_tables(struct agent *a, struct buf *b)
 	       "Descriptors that turned out to be of another file.", files.mismatches);
 	number(b, "files_with_debug_file", "gauge", "Files with a separate debug file.",
 	       files.with_debug_file);
+	number(b, "file_views", "gauge", "Of the files, those in further roots of processes.",
+	       files.views);
+	number(b, "file_views_apart", "gauge",
+	       "… of which the root has other debug files: they have names of their own.",
+	       files.views_apart);
 	number(b, "wrong_debug_files_total", "counter",
 	       "Files that were found where a debug file would be, and are not the program's.",
 	       files.wrong_debug_files);
 	add_supplements(b, &files.supplements);
 	number(b, "roots_refused_total", "counter",
-	       "Root folders of processes that were not kept open, for want of a place.",
+	       "Root folders that nothing was looked for in, for want of a place.",
 	       files.roots_refused);
 	number(b, "files_hashed_total", "counter",
 	       "Files that look like another one, or whose names are kept on disk, read whole.",

@@ -9,7 +9,6 @@
 struct place {
 	int root_fd; /* or, if it is -1, that of the process: */
 	uint32_t tgid;
-	uint64_t start_boot_ns; /* 0: not checked */
 	const char *path;
 };
 
@@ -46,8 +45,7 @@ static void try_next(struct search *s)
 
 		r = p->root_fd >= 0
 			    ? openclient_elf_below(s->opener, p->root_fd, p->path, on_open, s)
-			    : openclient_elf_in_root(s->opener, p->tgid, p->start_boot_ns, p->path,
-						     on_open, s);
+			    : openclient_elf_in_root(s->opener, p->tgid, 0, p->path, on_open, s);
 		if (!r)
 			return;
 	}
@@ -55,16 +53,13 @@ static void try_next(struct search *s)
 	free(s);
 }
 
-static void plan(struct search *s, int root_fd, uint32_t tgid, uint64_t start_boot_ns,
-		 const struct symbolizer_identity *identity, const char *path)
+static void plan(struct search *s, int root_fd, const struct symbolizer_identity *identity,
+		 const char *path)
 {
 	size_t nr = debug_paths(identity, path ? path : "", s->paths);
 
-	for (size_t i = 0; i < nr; i++)
-		s->places[s->nr++] = (struct place) { .root_fd = root_fd,
-						      .tgid = tgid,
-						      .start_boot_ns = start_boot_ns,
-						      .path = s->paths[i] };
+	for (size_t i = 0; i < nr && root_fd >= 0; i++)
+		s->places[s->nr++] = (struct place) { .root_fd = root_fd, .path = s->paths[i] };
 	if (!nr || identity->build_id_kind != SYMBOLIZER_BUILD_ID_GNU)
 		return;
 	/* Process 1 has the host's root, wherever we run ourselves; where it is closed to us, our own may be it. */
@@ -74,7 +69,7 @@ static void plan(struct search *s, int root_fd, uint32_t tgid, uint64_t start_bo
 						      .path = s->paths[0] };
 }
 
-int debugfiles_find(struct openclient *opener, int root_fd, uint32_t tgid, uint64_t start_boot_ns,
+int debugfiles_find(struct openclient *opener, int root_fd,
 		    const struct symbolizer_identity *identity, const char *path, size_t first,
 		    debugfiles_fn fn, void *userdata)
 {
@@ -86,7 +81,7 @@ int debugfiles_find(struct openclient *opener, int root_fd, uint32_t tgid, uint6
 	s->fn = fn;
 	s->userdata = userdata;
 	s->next = first;
-	plan(s, root_fd, tgid, start_boot_ns, identity, path);
+	plan(s, root_fd, identity, path);
 	try_next(s);
 	return 0;
 }

@@ -1,6 +1,6 @@
 /*
- * Looks for a program's separate debug file: in the root of a process that maps the program, then, by build ID only, in
- * the host's own. What is found is not believed: the symbolizer compares it with the program.
+ * Looks for a program's separate debug file: in a root where the program is mapped, then, by build ID only, in the host's
+ * own. What is found is not believed: the symbolizer compares it with the program.
  */
 #ifndef FLEETPROF_CORE_DEBUGFILES_H
 #define FLEETPROF_CORE_DEBUGFILES_H
@@ -15,11 +15,11 @@
 typedef void (*debugfiles_fn)(int fd, size_t next, void *userdata);
 
 /*
- * root_fd: the root folder of the process, which stays the caller's as long as the search; -1: the process is asked for it.
+ * root_fd: the root folder, which stays the caller's as long as the search; -1: only the host's is looked through.
  * path: the program's own, as its descriptor has it; may be NULL. first: the place to begin with, 0 at first.
  * 0, or -errno: the callback does not come.
  */
-int debugfiles_find(struct openclient *opener, int root_fd, uint32_t tgid, uint64_t start_boot_ns,
+int debugfiles_find(struct openclient *opener, int root_fd,
 		    const struct symbolizer_identity *identity, const char *path, size_t first,
 		    debugfiles_fn fn, void *userdata);
 

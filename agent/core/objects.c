@@ -1,7 +1,6 @@
 /* The mapped files. */
 #include "agent/core/objects_internal.h"
 #include "agent/base/log.h"
-#include "agent/core/debugfiles.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -14,7 +13,6 @@
 #define ATTEMPTS_MAX 64
 /* Requests under way at once: more would only wait in the opener while their processes exit. */
 #define OPENING_MAX 512
-#define REMOTE_WINDOWS 10 /* until a debug file that nobody had is asked for again */
 
 static struct identity_key key_of(const struct rec_map *map)
 {
@@ -23,6 +21,20 @@ static struct identity_key key_of(const struct rec_map *map)
 				       .size = 0,
 				       .dev = map->dev,
 				       .gen = map->gen };
+}
+
+/* Objects in that root wait for it to be open, or to be known not to be. */
+static void on_root(struct root *root, void *userdata)
+{
+	struct objects *o = userdata;
+	void *value;
+
+	for (size_t it = 0; hashmap_next(o->by_id, &it, NULL, &value);) {
+		struct object *object = *(struct object **)value;
+
+		if (object->root == root)
+			objects_debug_start(object);
+	}
 }
 
 int objects_new(struct objects **ret, struct sampler *sampler, struct openclient *opener,
@@ -41,12 +53,14 @@ int objects_new(struct objects **ret, struct sampler *sampler, struct openclient
 	o->disk = disk;
 	o->max = max;
 	o->window = 1;
-	r = roots_new(&o->roots);
+	r = roots_new(&o->roots, opener, on_root, o);
 	if (!r)
 		r = hashmap_new(&o->by_identity, sizeof(struct identity_key),
 				sizeof(struct object *), o->max);
 	if (!r)
-		r = hashmap_new(&o->by_id, sizeof(uint32_t), sizeof(struct object *), o->max);
+		r = objects_views_init(o);
+	if (!r) /* as many views as files */
+		r = hashmap_new(&o->by_id, sizeof(uint32_t), sizeof(struct object *), 2 * o->max);
 	if (r)
 		return r;
 	*ret = TAKE_PTR(o);
@@ -62,12 +76,14 @@ static struct object *object_free(struct object *object)
 {
 	if (!object)
 		return NULL;
-	close_fd(object->fd);
+	if (!object->base) {
+		close_fd(object->fd);
+		free(object->path);
+	}
 	close_fd(object->debug_fd);
 	close_fd(object->remote_fd);
 	supplements_free(object->supplements);
 	root_put(object->root);
-	free(object->path);
 	free(object);
 	return NULL;
 }
@@ -78,9 +94,10 @@ struct objects *objects_free(struct objects *o)
 
 	if (!o)
 		return NULL;
-	for (size_t it = 0; o->by_identity && hashmap_next(o->by_identity, &it, NULL, &value);)
+	for (size_t it = 0; o->by_id && hashmap_next(o->by_id, &it, NULL, &value);)
 		object_free(*(struct object **)value);
 	hashmap_free(o->by_id);
+	hashmap_free(o->views);
 	hashmap_free(o->by_identity);
 	roots_free(o->roots);
 	free(o);
@@ -115,153 +132,6 @@ struct symclient_file objects_request(const struct object *object)
 	return file;
 }
 
-/* A number that no file and nothing else has; 0: all are used up. */
-static uint32_t new_id(struct objects *o)
-{
-	return o->last_id == FRAME_FILE_ID_MAX ? 0 : ++o->last_id;
-}
-
-static void use_debug_file(struct object *object, int fd)
-{
-	object->debug_fd = fd;
-	object->debug_id = new_id(object->objects);
-	if (object->content_id)
-		object->content_id = new_id(object->objects);
-}
-
-/* What came from a server is the program's debug file, or it is thrown away everywhere. */
-static void on_remote_identity(enum symclient_status status,
-			       const struct symbolizer_identity *identity, void *userdata)
-{
-	struct object *object = userdata;
-	struct objects *o = object->objects;
-	int fd = TAKE_FD(object->remote_fd);
-
-	object->searching = false;
-	if (status == SYMCLIENT_OK && identity->has_debug_file) {
-		use_debug_file(object, fd);
-		if (identity->has_debug_frame)
-			table_source_again(o->tables, object->table_slot, fd);
-		objects_content_settle(object);
-		return;
-	}
-	close(fd);
-	object->remote_window = o->window + 1;
-	/* These two say nothing of the file: the symbolizer is away, or has too much to do. */
-	if (status != SYMCLIENT_LOST && status != SYMCLIENT_QUARANTINED && o->remote)
-		remotedebug_bad(o->remote, &object->elf);
-}
-
-/* Under a key and an owner of its own: what a server makes of it is not to be held against the program. */
-static int verify_remote_file(struct object *object, int fd)
-{
-	struct symclient_file file = objects_request(object);
-
-	file.key = SYMCLIENT_REMOTE_KEY(object->id);
-	file.owner = SYMCLIENT_REMOTE_KEY(0);
-	file.debug_fd = fd;
-	return symclient_identity(object->objects->symbolizer, &file, on_remote_identity, object);
-}
-
-static void on_remote_file(int fd, void *userdata)
-{
-	struct object *object = userdata;
-	struct objects *o = object->objects;
-
-	if (fd >= 0 && !verify_remote_file(object, fd)) {
-		object->remote_fd = fd;
-		return;
-	}
-	object->searching = false;
-	if (fd == -EFBIG)
-		object->remote_window = UINT64_MAX;
-	else /* what is asked again too early is answered at once, and costs a message */
-		object->remote_window = o->window + (fd == -ENOENT ? REMOTE_WINDOWS : 1);
-	close_fd(fd);
-}
-
-/* For what is nowhere on this host. */
-static void ask_remote(struct object *object)
-{
-	struct objects *o = object->objects;
-	int r;
-
-	if (!o->remote || object->elf.has_dwarf)
-		return;
-	r = remotedebug_find(o->remote, &object->elf, on_remote_file, object);
-	object->searching = !r;
-	if (r == -EINVAL)
-		object->remote_window = UINT64_MAX;
-}
-
-/* Those that windows use, as often as it makes sense. */
-static void ask_remote_again(struct object *object)
-{
-	const struct objects *o = object->objects;
-
-	if (o->remote && object->window == o->window && o->window >= object->remote_window &&
-	    object->elf_known && object->debug_fd < 0 && !object->searching && !object->retiring)
-		ask_remote(object);
-}
-
-static void look_for_debug_file(struct object *object);
-
-/* What is another program's is closed, and the next place looked at; the symbolizer would not take it in any case. */
-static void on_debug_identity(enum symclient_status status,
-			      const struct symbolizer_identity *identity, void *userdata)
-{
-	struct object *object = userdata;
-
-	object->searching = false;
-	if (status == SYMCLIENT_OK && !identity->has_debug_file) {
-		object->debug_fd = close_fd(object->debug_fd);
-		object->debug_id = 0;
-		object->objects->wrong_debug_files++;
-		look_for_debug_file(object);
-		return;
-	}
-	if (status == SYMCLIENT_OK && identity->has_debug_frame)
-		table_source_again(object->objects->tables, object->table_slot, object->debug_fd);
-	objects_content_settle(object);
-}
-
-static void verify_debug_file(struct object *object)
-{
-	struct symclient_file file = objects_request(object);
-
-	/* A child keeps the debug file that it was given first: another one is another child's, which then gives the names. */
-	file.key = object->debug_id ?: object->id;
-	object->searching =
-		!symclient_identity(object->objects->symbolizer, &file, on_debug_identity, object);
-}
-
-static void on_debug_file(int fd, size_t next, void *userdata)
-{
-	struct object *object = userdata;
-
-	object->searching = false;
-	object->next_place = next;
-	if (fd >= 0) {
-		use_debug_file(object, fd);
-		verify_debug_file(object);
-	} else {
-		ask_remote(object);
-	}
-	if (fd < 0 || !object->searching)
-		objects_content_settle(object);
-}
-
-/* A program without debug information of its own may have it elsewhere. */
-static void look_for_debug_file(struct object *object)
-{
-	object->searching = true;
-	if (object->elf.has_dwarf ||
-	    debugfiles_find(object->objects->opener, object->root ? root_fd(object->root) : -1,
-			    object->tgid, object->start_boot_ns, &object->elf, object->path,
-			    object->next_place, on_debug_file, object) < 0)
-		on_debug_file(-ENOENT, object->next_place, object);
-}
-
 static void on_identity(enum symclient_status status, const struct symbolizer_identity *identity,
 			void *userdata)
 {
@@ -272,7 +142,8 @@ static void on_identity(enum symclient_status status, const struct symbolizer_id
 		return;
 	object->elf = *identity;
 	object->elf_known = true;
-	look_for_debug_file(object);
+	objects_debug_start(object);
+	objects_views_follow(object);
 }
 
 /* The path that the kernel gives for a descriptor: in our mount namespace's view, " (deleted)" kept. */
@@ -318,7 +189,7 @@ static void on_open(int fd, int root, void *userdata)
 		return;
 	}
 	object->path = path_of(fd);
-	object->root = roots_take(object->objects->roots, TAKE_FD(owned_root));
+	roots_offer(object->objects->roots, TAKE_FD(owned_root));
 	object->fd = file.fd = TAKE_FD(owned);
 	object->table_slot = table_source_add(object->objects->tables, &file);
 	announce(object);
@@ -327,6 +198,7 @@ static void on_open(int fd, int root, void *userdata)
 		object->identifying = false;
 		log_debug("cannot ask for the identity of %s", object->identity.name);
 	}
+	objects_views_follow(object);
 }
 
 static void want_file(struct object *object, const struct rec_map *map,
@@ -354,13 +226,11 @@ static void want_file(struct object *object, const struct rec_map *map,
 	}
 	object->attempts++;
 	object->opening = true;
-	object->tgid = head->tgid;
-	object->start_boot_ns = head->start_boot_ns;
 	if (openclient_mapping(object->objects->opener, &mapping, on_open, object) < 0)
 		object->opening = false;
 }
 
-static struct object *add_object(struct objects *o, const struct rec_map *map, uint64_t owner)
+struct object *objects_add(struct objects *o, const struct rec_map *map, uint64_t owner)
 {
 	struct object *object = calloc(1, sizeof(*object));
 	void *value;
@@ -381,7 +251,8 @@ static struct object *add_object(struct objects *o, const struct rec_map *map, u
 }
 
 /* The object of a mapping; a new one when it was never seen; NULL when the table is full. */
-static struct object *see(struct objects *o, const struct rec_map *map, uint64_t owner)
+static struct object *see(struct objects *o, const struct rec_map *map,
+			  const struct record_sample *head, uint64_t owner)
 {
 	struct identity_key key = key_of(map);
 	struct object *object;
@@ -390,11 +261,13 @@ static struct object *see(struct objects *o, const struct rec_map *map, uint64_t
 
 	if (hashmap_put(o->by_identity, &key, &value, &is_new))
 		return NULL;
-	object = is_new ? add_object(o, map, owner) : *(struct object **)value;
+	object = is_new ? objects_add(o, map, owner) : *(struct object **)value;
 	if (!object) {
 		hashmap_remove(o->by_identity, &key);
 		return NULL;
 	}
+	if (is_new)
+		objects_set_root(object, head);
 	*(struct object **)value = object;
 	object->window = o->window;
 	if (object->retiring) {
@@ -405,18 +278,41 @@ static struct object *see(struct objects *o, const struct rec_map *map, uint64_t
 	return object;
 }
 
-static uint64_t translate(struct objects *o, uint64_t word, struct object *const *maps)
+/* The id that stands for the file of a word of user space, in the sample's root; 0: there is none. */
+static uint32_t id_of(struct objects *o, uint64_t word, struct object *const *maps,
+		      const struct record_sample *head, uint64_t owner)
 {
-	const struct object *object;
+	uint32_t id = FRAME_FILE_ID(word);
+	struct object *const *known = FRAME_KIND(word) == FRAME_RECMAP
+					      ? &maps[FRAME_RECMAP_INDEX(word)]
+					      : hashmap_get(o->by_id, &id);
+	const struct object *object = known && *known ? objects_view(*known, head, owner) : NULL;
 
-	if (FRAME_KIND(word) != FRAME_RECMAP)
-		return word;
-	object = maps[FRAME_RECMAP_INDEX(word)];
-	if (!object) {
-		o->refused++;
-		return FRAME_MAKE_FILE(0, 0);
+	o->refused += !object;
+	return object ? object->id : 0;
+}
+
+/* Frames of one file often follow each other: only the first one is looked up. */
+static size_t translate_user(struct objects *o, const struct sampler_sample *sample,
+			     struct object *const *maps, uint64_t owner, uint64_t *out)
+{
+	uint64_t last = UINT64_MAX; /* kind and file of the word before, and the id for it: */
+	uint32_t id = 0;
+
+	for (size_t i = 0; i < sample->head->nr_words_user; i++) {
+		uint64_t word = sample->user_words[i];
+		bool recmap = FRAME_KIND(word) == FRAME_RECMAP;
+		uint64_t file = recmap ? word >> 52 : word >> 32;
+
+		out[i] = word;
+		if (!recmap && FRAME_KIND(word) != FRAME_FILE)
+			continue;
+		if (file != last)
+			id = id_of(o, word, maps, sample->head, owner);
+		last = file;
+		out[i] = id ? FRAME_MAKE_FILE(id, word) : FRAME_MAKE_FILE(0, 0);
 	}
-	return FRAME_MAKE_FILE(object->id, word & FRAME_RECMAP_OFFSET_MASK);
+	return sample->head->nr_words_user;
 }
 
 size_t objects_translate(struct objects *o, const struct sampler_sample *sample, uint64_t owner,
@@ -427,15 +323,13 @@ size_t objects_translate(struct objects *o, const struct sampler_sample *sample,
 	size_t n = 0;
 
 	for (size_t i = 0; i < head->nr_maps; i++) {
-		maps[i] = see(o, &sample->maps[i], owner);
+		maps[i] = see(o, &sample->maps[i], head, owner);
 		if (maps[i])
 			want_file(maps[i], &sample->maps[i], head);
 	}
 	for (size_t i = 0; i < head->nr_words_kernel; i++)
 		out[n++] = sample->kernel_words[i];
-	for (size_t i = 0; i < head->nr_words_user; i++)
-		out[n++] = translate(o, sample->user_words[i], maps);
-	return n;
+	return n + translate_user(o, sample, maps, owner, out + n);
 }
 
 const struct object *objects_get(const struct objects *o, uint32_t id)
@@ -445,8 +339,7 @@ const struct object *objects_get(const struct objects *o, uint32_t id)
 	return object ? *object : NULL;
 }
 
-int objects_supply(struct objects *o, uint32_t id, uint32_t tgid, uint64_t start_boot_ns,
-		   const struct symbolizer_want *wants, size_t nr,
+int objects_supply(struct objects *o, uint32_t id, const struct symbolizer_want *wants, size_t nr,
 		   const struct supplements_given *given, supplements_fn fn, void *userdata)
 {
 	struct object *const *found = hashmap_get(o->by_id, &id);
@@ -461,10 +354,6 @@ int objects_supply(struct objects *o, uint32_t id, uint32_t tgid, uint64_t start
 		return r;
 	if (object->root)
 		program.root_fd = root_fd(object->root);
-	if (!object->root || tgid != object->tgid) {
-		program.tgid = tgid;
-		program.start_boot_ns = start_boot_ns;
-	}
 	program.path = object->path;
 	if (object->debug_fd >= 0)
 		program.debug_path = debug_path = path_of(object->debug_fd);
@@ -489,8 +378,11 @@ void objects_touch(struct objects *o, const uint64_t *words, size_t nr)
 			continue;
 		last = id;
 		object = hashmap_get(o->by_id, &id);
-		if (object)
-			(*object)->window = o->window;
+		if (!object)
+			continue;
+		(*object)->window = o->window;
+		if ((*object)->base)
+			(*object)->base->window = o->window;
 	}
 }
 
@@ -511,7 +403,10 @@ static void forget(struct objects *o, struct object *object)
 {
 	struct identity_key key = key_of(&object->identity);
 
-	hashmap_remove(o->by_identity, &key);
+	if (object->base)
+		objects_views_forget(object);
+	else
+		hashmap_remove(o->by_identity, &key);
 	hashmap_remove(o->by_id, &object->id);
 	table_source_remove(o->tables, object->table_slot);
 	objects_content_forget(object);
@@ -530,8 +425,9 @@ static size_t forget_retired(struct objects *o)
 	for (size_t it = 0; nr < FORGET_AT_ONCE && hashmap_next(o->by_id, &it, NULL, &value);) {
 		struct object *object = *(struct object **)value;
 
-		if (object->retiring && !object->opening && !object->identifying &&
-		    !object->searching && !object->hashing && !object->hashing_debug &&
+		if (object->retiring && !object->views && !object->opening &&
+		    !object->identifying && !object->searching && !object->hashing &&
+		    !object->hashing_debug &&
 		    !(object->supplements && supplements_busy(object->supplements)))
 			gone[nr++] = object;
 	}
@@ -542,7 +438,8 @@ static size_t forget_retired(struct objects *o)
 
 void objects_end_window(struct objects *o)
 {
-	bool crowded = hashmap_count(o->by_id) > o->max / 4 * 3;
+	size_t files = hashmap_count(o->by_identity), views = hashmap_count(o->views);
+	bool crowded = MAX(files, views) > o->max / 4 * 3;
 	uint64_t idle = crowded ? OBJECTS_IDLE_WINDOWS_MIN : OBJECTS_IDLE_WINDOWS;
 	void *value;
 
@@ -553,7 +450,7 @@ void objects_end_window(struct objects *o)
 
 		if (o->window - object->window >= idle)
 			retire(o, object);
-		ask_remote_again(object);
+		objects_debug_again(object);
 	}
 	o->window++;
 	o->hash_bytes = 0;
@@ -582,7 +479,8 @@ void objects_counts(const struct objects *o, struct objects_counts *ret)
 {
 	void *value;
 
-	*ret = (struct objects_counts) { .seen = hashmap_count(o->by_id),
+	*ret = (struct objects_counts) { .seen = hashmap_count(o->by_identity),
+					 .views = hashmap_count(o->views),
 					 .forgotten = o->forgotten,
 					 .refused = o->refused,
 					 .mismatches = o->mismatches,
@@ -598,6 +496,10 @@ void objects_counts(const struct objects *o, struct objects_counts *ret)
 	for (size_t it = 0; hashmap_next(o->by_id, &it, NULL, &value);) {
 		const struct object *object = *(struct object **)value;
 
+		if (object->base) {
+			ret->views_apart += objects_first_of_names(object) == object;
+			continue;
+		}
 		if (object->fd >= 0)
 			ret->opened++;
 		else

@@ -5,6 +5,11 @@
  * is still there; its id is announced to the kernel side when the descriptor is ours, so that until then every
  * record that touches the file brings another chance to open it.
  *
+ * A file may be mapped in several roots, as those of a shared image layer are, and its debug file is looked for in each:
+ * who writes in one of them names nothing in the others. So samples of other roots than the first one's have an id of
+ * their own, that of a view. It has no file of its own, and answers of another view, or of the object, are its own as
+ * long as the debug file is found to be the very same one, below any overlay, or there is none.
+ *
  * Where windows end, files that no sample touched for some windows give their descriptor and place back; sooner when
  * room is short, the longest unused first. An id is never given out twice in a run.
  */
@@ -32,11 +37,19 @@ struct object {
 	struct symbolizer_identity elf;
 	int debug_fd; /* of what may be its separate debug file; -1: none */
 	uint64_t owner; /* hash of the owner that first mapped it, for the symbolizer's budgets */
+	struct root_key
+		root_key; /* where that was: in whose root further files may lie; no ino: unknown */
 	uint32_t table_slot; /* of its unwind table; UNWIND_SLOT_NONE while unopened */
-	/* private to objects.c */
+	/* private to objects*.c */
+	struct object *base; /* of a view: the object that has the file; NULL: it is no view */
+	struct object *views, *next_view; /* of an object, and of a view: the next one */
+	struct root *root; /* NULL: there is none to look into */
 	struct supplements *supplements; /* once its symbolizer asked for one */
 	struct twin twin, debug_twin; /* of the file, and of its debug file */
-	struct rec_map debug_identity; /* of a file that is kept */
+	struct rec_map debug_identity;
+	bool debug_identified; /* debug_identity is valid */
+	bool debug_frame; /* its debug file has call frames, … */
+	bool table_has_debug; /* … and its unwind table was built with them */
 	uint32_t content_id; /* of what was hashed; 0: it was not */
 	bool kept; /* its names are, on disk */
 	int remote_fd; /* of what came from a server, while the symbolizer compares it; else -1 */
@@ -47,11 +60,10 @@ struct object {
 	bool opening, identifying, announced;
 	bool searching; /* for its debug file, the next time from this place on: */
 	size_t next_place;
+	bool located; /* it was searched for, on this host, … */
+	bool in_root; /* … and in the object's root, too */
 	bool hashing, hashing_debug;
 	bool shortened; /* an answer about it lacked something for want of memory */
-	uint32_t tgid; /* a process that mapped it, in whose root its debug file may be: */
-	struct root *root; /* NULL: it is not kept open */
-	uint64_t start_boot_ns;
 	bool retiring; /* its id was taken back: it goes at the next window's end unless it is seen again */
 	uint64_t window; /* the newest that has it */
 };
@@ -62,13 +74,13 @@ struct object {
 struct objects_counts {
 	size_t seen, opened, unopened; /* files that have a place now */
 	size_t with_debug_file; /* of them */
+	size_t views, views_apart; /* … in further roots; of them, with names of their own */
 	uint64_t
 		wrong_debug_files; /* that were found where one would be, and are another program's */
 	struct supplements_counts supplements;
-	uint64_t
-		roots_refused; /* roots of processes that were not kept open, for want of a place */
+	uint64_t roots_refused; /* roots that nothing was looked for in, for want of a place */
 	uint64_t forgotten; /* files that had one */
-	uint64_t refused; /* frames whose file found no place in the table */
+	uint64_t refused; /* frames whose file, or view, found no place in the table */
 	uint64_t mismatches; /* descriptors that turned out to be another file */
 	uint64_t hashed; /* files that look like another one, or whose names are kept: read whole */
 	uint64_t recalled; /* … that were read so before a restart */
@@ -102,7 +114,7 @@ const struct object *objects_get(const struct objects *objects, uint32_t id);
 /*
  * Whose file to ask for the names of this one's: that of the first object of equal content (twins.h), else its own. The
  * content has a number of its own, of the file ids' space: what was read before the file was hashed is not shared. An
- * object with a separate debug file shares with no other object: its names are not in its content alone. One whose
+ * object with a separate debug file shares with no other file's: its names are not in its content alone. One whose
  * symbolizer wanted further files has no such content. Since it has a debug
  * file it has another number, so that what was asked for before is asked for again.
  *
@@ -133,13 +145,10 @@ void objects_want_content(struct objects *objects, uint32_t id);
 /* What to ask of an object's file: the descriptors of everything that is known to belong to it. */
 struct symclient_file objects_request(const struct object *object);
 
-/*
- * Looks for files that an answer to such a request wanted, see supplements_find(); tgid, start_boot_ns: a process that
- * maps the object, tgid 0: none is known beside the one that it was first seen in.
- */
-int objects_supply(struct objects *objects, uint32_t id, uint32_t tgid, uint64_t start_boot_ns,
-		   const struct symbolizer_want *wants, size_t nr,
-		   const struct supplements_given *given, supplements_fn fn, void *userdata);
+/* Looks for files that an answer to such a request wanted, see supplements_find(). */
+int objects_supply(struct objects *objects, uint32_t id, const struct symbolizer_want *wants,
+		   size_t nr, const struct supplements_given *given, supplements_fn fn,
+		   void *userdata);
 
 /* Was all of it looked for before, in vain? */
 bool objects_supplies_are_missing(const struct object *object, const struct symbolizer_want *wants,

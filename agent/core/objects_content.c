@@ -38,9 +38,9 @@ void objects_content_forget(struct object *gone)
 
 static bool may_be_twins(const struct object *a, const struct object *b)
 {
-	return a != b && a->elf_known && b->elf_known && a->identity.size == b->identity.size &&
-	       twins_fs_is_honest(a->identity.s_magic) && twins_fs_is_honest(b->identity.s_magic) &&
-	       twins_may_be(&a->elf, &b->elf);
+	return a != b && !a->base && !b->base && a->elf_known && b->elf_known &&
+	       a->identity.size == b->identity.size && twins_fs_is_honest(a->identity.s_magic) &&
+	       twins_fs_is_honest(b->identity.s_magic) && twins_may_be(&a->elf, &b->elf);
 }
 
 /* ---- hashing ---- */
@@ -190,14 +190,16 @@ static bool is_worth_keeping(struct object *object)
 		return false;
 	if (object->debug_fd < 0)
 		return object->elf.has_dwarf;
-	return sampler_identify(o->sampler, object->debug_fd, &object->debug_identity) >= 0 &&
-	       twins_fs_is_honest(object->debug_identity.s_magic);
+	return object->debug_identified && twins_fs_is_honest(object->debug_identity.s_magic);
 }
 
 void objects_content_settle(struct object *object)
 {
 	bool known;
 	void *value;
+
+	if (objects_first_of_names(object) != object)
+		return;
 
 	/* Hashing reads the whole file: where two look alike … */
 	for (size_t it = 0; hashmap_next(object->objects->by_id, &it, NULL, &value);) {
@@ -259,8 +261,9 @@ bool objects_key(const struct object *object, struct symdisk_key *ret)
 	return true;
 }
 
-struct objects_content objects_content(const struct objects *o, const struct object *object)
+struct objects_content objects_content(const struct objects *o, const struct object *asked)
 {
+	const struct object *object = objects_first_of_names(asked);
 	bool alone = object->debug_fd >= 0;
 	const struct object *first =
 		object->twin.first && !alone ? objects_get(o, object->twin.first) : object;

@@ -18,7 +18,8 @@ struct objects {
 	struct symdisk *disk; /* NULL: none */
 	struct remotedebug *remote; /* NULL: off */
 	struct hashmap *by_identity; /* struct identity_key → struct object * */
-	struct hashmap *by_id; /* uint32_t → struct object * */
+	struct hashmap *by_id; /* uint32_t → struct object *, views included */
+	struct hashmap *views; /* objects_views.c */
 	size_t max;
 	uint32_t last_id;
 	uint64_t window; /* number of the one that has not ended; from 1 */
@@ -28,6 +29,34 @@ struct objects {
 	struct supplements_counts supplements;
 	struct roots *roots;
 };
+
+/* A new object, or view to be; NULL: there is no place for it. */
+struct object *objects_add(struct objects *objects, const struct rec_map *identity, uint64_t owner);
+
+/* -- objects_views.c -- */
+
+int objects_views_init(struct objects *objects);
+/* The root of the sample is that of the object. */
+void objects_set_root(struct object *object, const struct record_sample *head);
+/* The object itself, or its view, for the root of a sample; NULL: there is no place for one. */
+struct object *objects_view(struct object *base, const struct record_sample *head, uint64_t owner);
+/* Its views know what it knows of its file. */
+void objects_views_follow(struct object *base);
+void objects_views_forget(struct object *view);
+
+/* Are these, of one file, named by the same files? */
+bool objects_have_same_names(const struct object *a, const struct object *b);
+/* The first of those of its file that have the same names as this one. */
+const struct object *objects_first_of_names(const struct object *object);
+/* Call frames of a debug file are for every process of the program, whatever its root: only if it is everybody's. */
+void objects_settle_table(struct object *base);
+
+/* -- objects_debug.c -- */
+
+/* Looks for its debug file, if that is not done or under way. */
+void objects_debug_start(struct object *object);
+/* A window ends: what could not be had is asked for again, as often as it makes sense. */
+void objects_debug_again(struct object *object);
 
 /*
  * objects_content.c. The file's identity is known, and its separate debug file is no longer searched for: they are

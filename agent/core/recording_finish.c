@@ -210,6 +210,9 @@ static void print_cost(const struct recording *r, const struct symbolize_counts 
 		       " of other programs\n",
 		       files.supplements.found, files.supplements.missing,
 		       files.supplements.refused);
+	if (files.views)
+		printf("files in further roots: %zu; %zu of them with names of their own\n",
+		       files.views, files.views_apart);
 	if (files.shortened)
 		printf("names cut for want of memory: %" PRIu64 " without inlined calls, %" PRIu64
 		       " without lines, %" PRIu64 " without functions; of %zu files\n",

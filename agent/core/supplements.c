@@ -30,7 +30,6 @@ struct supplements {
 /* The roots that a path is looked up in. */
 enum place {
 	PLACE_ROOT,
-	PLACE_PROCESS,
 	PLACE_HOST, /* process 1 has the host's root, wherever we run ourselves */
 	PLACE_OWN, /* where that is closed to us, our own may be it */
 	PLACES_NR
@@ -328,9 +327,6 @@ static bool ask(struct search *search, const char *path)
 	case PLACE_ROOT:
 		return p->root_fd >= 0 &&
 		       !openclient_elf_below(opener, p->root_fd, path, on_open, search);
-	case PLACE_PROCESS:
-		return p->tgid && !openclient_elf_in_root(opener, p->tgid, p->start_boot_ns, path,
-							  on_open, search);
 	case PLACE_HOST:
 		return debug_path_is_public(path) &&
 		       !openclient_elf_in_root(opener, 1, 0, path, on_open, search);

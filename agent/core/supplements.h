@@ -2,8 +2,7 @@
  * The files that hold a part of one program's debug information and that its symbolizer asks for: dwz's shared file, a
  * package of split DWARF, single .dwo files.
  *
- * The paths are a hostile file's: they are opened inside the root of a process that maps the program, and in the host's
- * own only where there is nothing but debug files (debug_path_is_public()); only what begins as an ELF file is handed
+ * The paths are a hostile file's: they are opened inside a root where the program is mapped, and in the host's own only where there is nothing but debug files (debug_path_is_public()); only what begins as an ELF file is handed
  * out, and the symbolizer compares build IDs and unit ids. One file is asked for at a time, and a file system that lets
  * the opener wait to its deadline is not asked again for this program.
  *
@@ -58,9 +57,7 @@ typedef void (*supplements_fn)(bool found, const struct supplements_given *give,
 
 /* Where a program's files may be. */
 struct supplements_program {
-	int root_fd; /* the root of a process that mapped it, the object's; -1: none */
-	uint32_t tgid; /* a process that maps it, whose root is tried as well; 0: none */
-	uint64_t start_boot_ns;
+	int root_fd; /* the root that its names are for; -1: none */
 	const char *path, *debug_path; /* of it and of its debug file; NULL: unknown */
 };
 

@@ -59,16 +59,22 @@ int symbolize_add_answer(struct symbolize_batch *batch, uint64_t word,
 	return 0;
 }
 
+/* The words' own file, whoever answers for it: further files are those of the root that it is mapped in. */
+static const struct object *object_of(const struct symbolize_batch *batch)
+{
+	uint64_t word = batch->s->words[batch->first];
+
+	return FRAME_KIND(word) == FRAME_FILE
+		       ? objects_get(batch->s->config.objects, FRAME_FILE_ID(word))
+		       : NULL;
+}
+
 /* Whose file answers for the batch's; nobody's for words that are of no known file. */
 struct objects_content symbolize_content_of(const struct symbolize_batch *batch)
 {
-	const struct symbolize *s = batch->s;
-	uint64_t word = s->words[batch->first];
-	const struct object *object = FRAME_KIND(word) == FRAME_FILE
-					      ? objects_get(s->config.objects, FRAME_FILE_ID(word))
-					      : NULL;
+	const struct object *object = object_of(batch);
 
-	return object ? objects_content(s->config.objects, object)
+	return object ? objects_content(batch->s->config.objects, object)
 		      : (struct objects_content) { .object = NULL };
 }
 
@@ -115,40 +121,14 @@ static void on_supplied(bool found, const struct supplements_given *give, void *
 	s->counts.failed += r < 0;
 }
 
-/* A process of the window that maps the batch's file: the one that it was first seen in may have ended long ago. */
-static uint32_t find_process(const struct symbolize_batch *batch, uint64_t *ret_start_boot_ns)
-{
-	const struct window *w = batch->s->window;
-	uint32_t id = FRAME_FILE_ID(batch->s->words[batch->first]);
-
-	for (size_t i = window_rows(w); i > 0; i--) { /* the latest */
-		struct window_process process;
-		struct window_row row;
-
-		window_row(w, i - 1, &row);
-		for (size_t j = 0; j < row.nr_words; j++) {
-			if (FRAME_KIND(row.words[j]) != FRAME_FILE ||
-			    FRAME_FILE_ID(row.words[j]) != id)
-				continue;
-			window_process(w, row.process, &process);
-			*ret_start_boot_ns = process.start_boot_ns;
-			return process.tgid;
-		}
-	}
-	return 0;
-}
-
 static void look_for_files(struct symbolize_batch *batch, const struct symbolizer_result *result)
 {
 	struct symbolize *s = batch->s;
-	const struct object *object = symbolize_content_of(batch).object;
-	uint64_t start = 0;
-	uint32_t tgid = find_process(batch, &start);
 
 	batch->waiting = true;
 	s->pending++;
-	if (objects_supply(s->config.objects, object->id, tgid, start, result->wants,
-			   result->nr_wants, &batch->given, on_supplied, batch) < 0) {
+	if (objects_supply(s->config.objects, object_of(batch)->id, result->wants, result->nr_wants,
+			   &batch->given, on_supplied, batch) < 0) {
 		batch->waiting = false;
 		s->pending--;
 	}
@@ -157,7 +137,7 @@ static void look_for_files(struct symbolize_batch *batch, const struct symbolize
 /* Does the answer want files that were not looked for yet? */
 static bool wants_files(const struct symbolize_batch *batch, const struct symbolizer_result *result)
 {
-	const struct object *object = symbolize_content_of(batch).object;
+	const struct object *object = object_of(batch);
 
 	return result->nr_wants && object &&
 	       !objects_supplies_are_missing(object, result->wants, result->nr_wants);
@@ -190,12 +170,12 @@ static void keep_on_disk(const struct symbolize_batch *batch,
 			 const struct symbolizer_result *result)
 {
 	const struct symbolize *s = batch->s;
+	const struct object *object = symbolize_content_of(batch).object;
 	_cleanup_(freep) uint64_t *offsets = NULL;
 	struct symdisk_key key;
 
-	if (!s->config.disk || !batch->content ||
-	    batch->content == FRAME_FILE_ID(s->words[batch->first]) ||
-	    !objects_key(symbolize_content_of(batch).object, &key))
+	if (!s->config.disk || !object || batch->content != object->content_id ||
+	    !objects_key(object, &key))
 		return;
 	offsets = calloc(batch->nr, sizeof(*offsets));
 	if (!offsets)

@@ -49,9 +49,9 @@ strip -g -o "$work/frames" "$work/whole"
 readelf -SW "$work/frames" | grep -q '\.debug_frame' && fail "the program has its frames"
 readelf -SW "$work/frames.debug" | grep -q '\.debug_frame' || skip "the compiler writes no .debug_frame"
 
-# run TITLE: of 100 samples in the leaf, $whole have all of its callers
+# run TITLE [COMMAND]: of 100 samples in the leaf, $whole have all of its callers
 run() {
-	record -F 499 -o "$work/run.folded" -- "$work/frames"
+	record -F 499 -o "$work/run.folded" -- sh -c "${2:-} '$work/frames'"
 	all=$(samples "$work/run.folded" 'level_3')
 	[ "$all" -gt 300 ] || fail "$1: only $all samples"
 	whole=$((100 * $(samples "$work/run.folded" ';main;level_1;level_2;level_3') / all))
@@ -60,7 +60,14 @@ run() {
 run 'no debug file'
 [ "$whole" -lt 50 ] || skip "the stacks are whole without the debug file, too"
 mkdir "$work/.debug"
-cp "$work/frames.debug" "$work/.debug"
+mv "$work/frames.debug" "$work/.debug"
 (cd "$work/.debug" && objcopy --add-gnu-debuglink=frames.debug "$work/frames")
 run 'with its debug file'
 [ "$whole" -gt 80 ] || fail "the debug file's call frames are not used"
+
+# An unwind table is every process's of that file: its frames are those of a debug file that all of their roots have.
+elsewhere="unshare --mount sh -c"
+run 'with its debug file in two roots' "$elsewhere '$work/frames' &"
+[ "$whole" -gt 60 ] || fail "the same debug file in two roots is not everybody's"
+run 'with its debug file in one of two roots' "$elsewhere 'mount -t tmpfs none $work/.debug && $work/frames' & sleep 0.5;"
+[ "$whole" -lt 60 ] || fail "the call frames of one root's debug file are used in another's"

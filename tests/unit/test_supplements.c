@@ -6,12 +6,11 @@
 #include <fcntl.h>
 
 #define ROOT 77
-#define TGID 42
 
 /* ---- the opener: answers at once, from a list ---- */
 
 static struct {
-	const char *places[16]; /* "root:/path", "42:/path", "1:/path" */
+	const char *places[16]; /* "root:/path", "1:/path" */
 	size_t nr_places;
 	char asked[512][256];
 	size_t nr_asked;
@@ -86,9 +85,7 @@ static void on_found(bool any, const struct supplements_given *give, void *userd
 /* Asks as a batch does: with what it was given last. */
 static int look(const struct symbolizer_want *wants, size_t nr)
 {
-	const struct supplements_program program = { .root_fd = ROOT,
-						     .tgid = TGID,
-						     .path = "/bin/app" };
+	const struct supplements_program program = { .root_fd = ROOT, .path = "/bin/app" };
 	const struct supplements_given before = given;
 
 	opener.nr_asked = 0;
@@ -137,11 +134,10 @@ static void test_places(void)
 {
 	struct symbolizer_want want = split(1);
 
-	SET_UP("42:/bin/a.dwo");
+	SET_UP("root:/bin/a.dwo");
 	CHECK_INT(look(&want, 1), 0);
 	CHECK(found && given.nr == 1 && !given.package);
-	CHECK(was_asked("root:/o/a.dwo") && was_asked("42:/o/a.dwo"));
-	CHECK(was_asked("root:/bin/a.dwo") && was_asked("42:/bin/a.dwo"));
+	CHECK(was_asked("root:/o/a.dwo") && was_asked("root:/bin/a.dwo"));
 	/* In the host's root only where there is nothing but debug files. */
 	CHECK(was_asked("1:/usr/lib/debug/bin/app.dwp"));
 	CHECK(!was_asked("1:/bin/app.dwp") && !was_asked("1:/o/a.dwo") && !was_asked("0:/o/a.dwo"));
