@@ -82,6 +82,7 @@ static struct object *object_free(struct object *object)
 	}
 	close_fd(object->debug_fd);
 	close_fd(object->remote_fd);
+	close_fd(object->alt.fd);
 	supplements_free(object->supplements);
 	root_put(object->root);
 	free(object);
@@ -240,7 +241,7 @@ struct object *objects_add(struct objects *o, const struct rec_map *map, uint64_
 	object->objects = o;
 	object->id = o->last_id + 1;
 	object->identity = *map;
-	object->fd = object->debug_fd = object->remote_fd = -1;
+	object->fd = object->debug_fd = object->remote_fd = object->alt.fd = -1;
 	object->table_slot = UNWIND_SLOT_NONE;
 	object->owner = owner;
 	if (object->id > FRAME_FILE_ID_MAX || hashmap_put(o->by_id, &object->id, &value, NULL))
@@ -349,7 +350,8 @@ int objects_supply(struct objects *o, uint32_t id, const struct symbolizer_want 
 	int r = object ? 0 : -ENOENT;
 
 	if (!r && !object->supplements)
-		r = supplements_new(&object->supplements, o->opener, &o->supplements);
+		r = supplements_new(&object->supplements, o->opener, &o->supplements,
+				    objects_alt_is_missing, object);
 	if (r)
 		return r;
 	if (object->root)
@@ -426,8 +428,8 @@ static size_t forget_retired(struct objects *o)
 		struct object *object = *(struct object **)value;
 
 		if (object->retiring && !object->views && !object->opening &&
-		    !object->identifying && !object->searching && !object->hashing &&
-		    !object->hashing_debug &&
+		    !object->identifying && !object->searching && !object->alt.asking &&
+		    !object->hashing && !object->hashing_debug &&
 		    !(object->supplements && supplements_busy(object->supplements)))
 			gone[nr++] = object;
 	}
@@ -451,6 +453,7 @@ void objects_end_window(struct objects *o)
 		if (o->window - object->window >= idle)
 			retire(o, object);
 		objects_debug_again(object);
+		objects_alt_again(object);
 	}
 	o->window++;
 	o->hash_bytes = 0;

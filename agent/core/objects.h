@@ -28,6 +28,16 @@
 
 struct objects;
 
+/* dwz's shared file, where it is nowhere on this host. */
+struct object_alt {
+	uint8_t build_id[SYMBOLIZER_BUILD_ID_MAX];
+	uint32_t build_id_len; /* 0: it is not wanted */
+	bool asking; /* for it, elsewhere; later again from this window on: */
+	uint64_t window;
+	bool brought;
+	int fd; /* of what came, while the symbolizer looks at it; else -1 */
+};
+
 struct object {
 	uint32_t id; /* file id of FRAME_FILE words; from 1 */
 	struct rec_map identity; /* its mapping as first seen */
@@ -53,8 +63,9 @@ struct object {
 	uint32_t content_id; /* of what was hashed; 0: it was not */
 	bool kept; /* its names are, on disk */
 	int remote_fd; /* of what came from a server, while the symbolizer compares it; else -1 */
-	uint32_t debug_id; /* of its names since it has a debug file; 0: it has none */
+	uint32_t debug_id; /* of its names since it has a debug file, or dwz's; 0: it has none */
 	uint64_t remote_window; /* from which on a debug file is asked of elsewhere again */
+	struct object_alt alt;
 	struct objects *objects;
 	unsigned int attempts;
 	bool opening, identifying, announced;

@@ -6,8 +6,7 @@
 
 #define REMOTE_WINDOWS 10 /* until a debug file that nobody had is asked for again */
 
-/* A number that no file and nothing else has; 0: all are used up. */
-static uint32_t new_id(struct objects *o)
+uint32_t objects_new_id(struct objects *o)
 {
 	return o->last_id == FRAME_FILE_ID_MAX ? 0 : ++o->last_id;
 }
@@ -17,10 +16,10 @@ static void use_debug_file(struct object *object, int fd)
 	struct objects *o = object->objects;
 
 	object->debug_fd = fd;
-	object->debug_id = new_id(o);
+	object->debug_id = objects_new_id(o);
 	object->debug_identified = sampler_identify(o->sampler, fd, &object->debug_identity) >= 0;
 	if (object->content_id)
-		object->content_id = new_id(o);
+		object->content_id = objects_new_id(o);
 }
 
 static bool has_open_root(const struct object *object)
@@ -38,6 +37,14 @@ static void end_search(struct object *object)
 }
 
 /* ---- elsewhere ---- */
+
+uint64_t objects_remote_window(const struct objects *o, int error)
+{
+	if (error == -EFBIG)
+		return UINT64_MAX;
+	/* What is asked again too early is answered at once, and costs a message. */
+	return o->window + (error == -ENOENT ? REMOTE_WINDOWS : 1);
+}
 
 /* What came from a server is the program's debug file, or it is thrown away everywhere. */
 static void on_remote_identity(enum symclient_status status,
@@ -59,7 +66,7 @@ static void on_remote_identity(enum symclient_status status,
 	object->remote_window = o->window + 1;
 	/* These two say nothing of the file: the symbolizer is away, or has too much to do. */
 	if (status != SYMCLIENT_LOST && status != SYMCLIENT_QUARANTINED && o->remote)
-		remotedebug_bad(o->remote, &object->elf);
+		remotedebug_bad(o->remote, object->elf.build_id, object->elf.build_id_len);
 }
 
 /* Under a key and an owner of its own: what a server makes of it is not to be held against the program. */
@@ -83,10 +90,7 @@ static void on_remote_file(int fd, void *userdata)
 		return;
 	}
 	object->searching = false;
-	if (fd == -EFBIG)
-		object->remote_window = UINT64_MAX;
-	else /* what is asked again too early is answered at once, and costs a message */
-		object->remote_window = o->window + (fd == -ENOENT ? REMOTE_WINDOWS : 1);
+	object->remote_window = objects_remote_window(o, fd);
 	close_fd(fd);
 }
 
@@ -94,12 +98,14 @@ static void on_remote_file(int fd, void *userdata)
 static void ask_remote(struct object *object)
 {
 	struct objects *o = object->objects;
-	int r;
+	int r = -EINVAL;
 
 	/* A view without a debug file has the names of the object, if that has none either. */
 	if (!o->remote || object->elf.has_dwarf || (object->base && object->base->debug_fd < 0))
 		return;
-	r = remotedebug_find(o->remote, &object->elf, on_remote_file, object);
+	if (object->elf.build_id_kind == SYMBOLIZER_BUILD_ID_GNU)
+		r = remotedebug_find(o->remote, object->elf.build_id, object->elf.build_id_len,
+				     on_remote_file, object);
 	object->searching = !r;
 	if (r == -EINVAL)
 		object->remote_window = UINT64_MAX;

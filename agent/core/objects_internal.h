@@ -53,10 +53,21 @@ void objects_settle_table(struct object *base);
 
 /* -- objects_debug.c -- */
 
+/* A number that no file and nothing else has; 0: all are used up. */
+uint32_t objects_new_id(struct objects *objects);
+/* The window from which on to ask again for what elsewhere was not to be had, for this errno. */
+uint64_t objects_remote_window(const struct objects *objects, int error);
 /* Looks for its debug file, if that is not done or under way. */
 void objects_debug_start(struct object *object);
 /* A window ends: what could not be had is asked for again, as often as it makes sense. */
 void objects_debug_again(struct object *object);
+
+/* -- objects_alt.c -- */
+
+/* A supplements_missing_fn, of an object. */
+void objects_alt_is_missing(const struct symbolizer_want *want, void *userdata);
+/* A window ends. */
+void objects_alt_again(struct object *object);
 
 /*
  * objects_content.c. The file's identity is known, and its separate debug file is no longer searched for: they are

@@ -11,7 +11,8 @@ struct request {
 	struct request *next;
 	uint64_t number;
 	bool sent; /* to the exporter that runs now */
-	struct symbolizer_identity program;
+	uint8_t build_id[WINWIRE_BUILD_ID_MAX];
+	size_t build_id_len;
 	remotedebug_fn fn;
 	void *userdata;
 };
@@ -107,10 +108,10 @@ void remotedebug_answer(struct remotedebug *d, uint64_t number, int error, int f
 	remotedebug_proceed(d);
 }
 
-void remotedebug_bad(struct remotedebug *d, const struct symbolizer_identity *program)
+void remotedebug_bad(struct remotedebug *d, const uint8_t *build_id, size_t len)
 {
 	d->counts.bad++;
-	d->config.bad(program->build_id, program->build_id_len, d->config.userdata);
+	d->config.bad(build_id, len, d->config.userdata);
 }
 
 void remotedebug_down(struct remotedebug *d)
@@ -126,22 +127,20 @@ void remotedebug_proceed(struct remotedebug *d)
 	     request = request->next) {
 		if (request->sent)
 			continue;
-		if (d->config.ask(request->number, request->program.build_id,
-				  request->program.build_id_len, d->config.userdata) < 0)
+		if (d->config.ask(request->number, request->build_id, request->build_id_len,
+				  d->config.userdata) < 0)
 			return;
 		request->sent = true;
 		d->nr_sent++;
 	}
 }
 
-int remotedebug_find(struct remotedebug *d, const struct symbolizer_identity *program,
-		     remotedebug_fn fn, void *userdata)
+int remotedebug_find(struct remotedebug *d, const uint8_t *build_id, size_t len, remotedebug_fn fn,
+		     void *userdata)
 {
 	struct request *request;
 
-	if (program->build_id_kind != SYMBOLIZER_BUILD_ID_GNU ||
-	    program->build_id_len < WINWIRE_BUILD_ID_MIN ||
-	    program->build_id_len > WINWIRE_BUILD_ID_MAX)
+	if (len < WINWIRE_BUILD_ID_MIN || len > WINWIRE_BUILD_ID_MAX)
 		return -EINVAL;
 	if (d->counts.waiting == REMOTEDEBUG_MAX)
 		return -EBUSY;
@@ -149,8 +148,9 @@ int remotedebug_find(struct remotedebug *d, const struct symbolizer_identity *pr
 	if (!request)
 		return -ENOMEM;
 	*request = (struct request) {
-		.number = ++d->last_number, .program = *program, .fn = fn, .userdata = userdata
+		.number = ++d->last_number, .build_id_len = len, .fn = fn, .userdata = userdata
 	};
+	memcpy(request->build_id, build_id, len);
 	*d->last = request;
 	d->last = &request->next;
 	d->counts.asked++;

@@ -36,12 +36,12 @@ DEFINE_CLEANUP(struct remotedebug *, remotedebug_free)
  */
 typedef void (*remotedebug_fn)(int fd, void *userdata);
 
-/* 0; or -EINVAL: a program without such a build ID, -EBUSY, -ENOMEM, and the callback does not come. */
-int remotedebug_find(struct remotedebug *d, const struct symbolizer_identity *program,
-		     remotedebug_fn fn, void *userdata);
+/* 0; or -EINVAL: no such build ID, -EBUSY, -ENOMEM, and the callback does not come. */
+int remotedebug_find(struct remotedebug *d, const uint8_t *build_id, size_t len, remotedebug_fn fn,
+		     void *userdata);
 
 /* What came for it is not its debug file. */
-void remotedebug_bad(struct remotedebug *d, const struct symbolizer_identity *program);
+void remotedebug_bad(struct remotedebug *d, const uint8_t *build_id, size_t len);
 
 /* The exporter answered a question. fd: consumed; -1 without. */
 void remotedebug_answer(struct remotedebug *d, uint64_t number, int error, int fd);

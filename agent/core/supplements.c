@@ -19,6 +19,8 @@ struct target {
 struct supplements {
 	struct openclient *opener;
 	struct supplements_counts *counts;
+	supplements_missing_fn missing_fn;
+	void *missing_userdata;
 	struct target alt, package;
 	struct hashmap *splits; /* dwo id → struct target */
 	size_t nr_open; /* of splits */
@@ -60,7 +62,7 @@ static void drop_fd(struct supplements *s, struct target *t)
 }
 
 int supplements_new(struct supplements **ret, struct openclient *opener,
-		    struct supplements_counts *counts)
+		    struct supplements_counts *counts, supplements_missing_fn fn, void *userdata)
 {
 	_cleanup_(supplements_freep) struct supplements *s = calloc(1, sizeof(*s));
 	int r;
@@ -69,6 +71,8 @@ int supplements_new(struct supplements **ret, struct openclient *opener,
 		return -ENOMEM;
 	s->opener = opener;
 	s->counts = counts;
+	s->missing_fn = fn;
+	s->missing_userdata = userdata;
 	s->alt = s->package = TARGET_NULL;
 	r = hashmap_new(&s->splits, sizeof(uint64_t), sizeof(struct target), SUPPLEMENTS_IDS_MAX);
 	if (r)
@@ -178,6 +182,17 @@ static bool make_room(struct supplements *s)
 	oldest->next_path = 0; /* it may be opened again */
 	s->nr_open--;
 	return true;
+}
+
+void supplements_bring_alt(struct supplements *s, int fd)
+{
+	_cleanup_(closep) int owned = fd;
+
+	if (s->alt.fd >= 0 || !make_room(s))
+		return;
+	s->alt = (struct target) { .fd = TAKE_FD(owned), .next_path = DEBUG_PATHS_MAX };
+	s->counts->open++;
+	s->counts->found++;
 }
 
 /* ---- the search ---- */
@@ -340,6 +355,14 @@ static bool ask(struct search *search, const char *path)
 	return false;
 }
 
+static void tell_missing(const struct search *search)
+{
+	const struct symbolizer_want *want = search->next ? &search->wants[search->next - 1] : NULL;
+
+	if (want && want->kind == SYMBOLIZER_SUPPLEMENT_ALT)
+		search->s->missing_fn(want, search->s->missing_userdata);
+}
+
 static void next_place(struct search *search)
 {
 	struct target *t;
@@ -354,6 +377,7 @@ static void next_place(struct search *search)
 	if (t && t->fd < 0) {
 		t->missing = true;
 		search->s->counts->missing += !looks_for_package(search);
+		tell_missing(search);
 	}
 	search->next++;
 	next_target(search);

@@ -31,9 +31,12 @@ struct supplements_counts {
 	uint64_t dropped; /* descriptors and ids that went for want of room */
 };
 
+/* dwz's file, which is nowhere on this host, or only others under its name. It may be had elsewhere, and be brought. */
+typedef void (*supplements_missing_fn)(const struct symbolizer_want *want, void *userdata);
+
 /* opener and counts are the caller's. */
 int supplements_new(struct supplements **ret, struct openclient *opener,
-		    struct supplements_counts *counts);
+		    struct supplements_counts *counts, supplements_missing_fn fn, void *userdata);
 struct supplements *supplements_free(struct supplements *s); /* not while it is busy */
 DEFINE_CLEANUP(struct supplements *, supplements_free)
 
@@ -43,6 +46,9 @@ bool supplements_busy(const struct supplements *s);
 /* What was found so far for all of the program's units; -1: nothing. They stay the object's. */
 int supplements_alt_fd(const struct supplements *s);
 int supplements_package_fd(const struct supplements *s);
+
+/* dwz's file, from elsewhere; takes the descriptor. */
+void supplements_bring_alt(struct supplements *s, int fd);
 
 /* Single files that go with one request. Descriptors are valid during the callback that brings them. */
 struct supplements_given {

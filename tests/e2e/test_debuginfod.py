@@ -11,9 +11,9 @@ import urllib.request
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from agent import Agent, check, fail
-from stripped import Stripped, free_port, metric, named, need
+from stripped import Stripped, free_port, metric, named, need, share_with_dwz
 
-need("debuginfod", "gcc", "objcopy", "readelf")
+need("debuginfod", "dwz", "gcc", "objcopy", "readelf")
 
 
 class Server:
@@ -92,13 +92,30 @@ def check_all(folder, state, program, server):
     check(server.asked(program.build_id) == 1, "asked again after a restart")
 
 
+def check_shared(state, program, shared_id, server):
+    """A debug file whose inlined functions are in the file that dwz made: that is fetched under its own build ID, and once."""
+    program.start()
+    try:
+        with running(state, "--debuginfod-urls", server.url) as agent:
+            agent.wait_for(lambda: any(file.endswith("spin_inline.c") and line for file, line in named(agent, "shared_inner")),
+                           "dwz's file names no inlined function")
+        check(server.requests(program.build_id) == 1, "the debug file is not asked for once")
+        check(server.requests(shared_id) == 1, f"dwz's file is asked for {server.requests(shared_id)} times")
+    finally:
+        program.stop()
+
+
 def main():
     folder, state = tempfile.mkdtemp(prefix="fleetprof-e2e."), tempfile.mkdtemp(prefix="fleetprof-e2e.")
     program = Stripped(folder, "remote_loop")
+    sharing = [Stripped(folder, name, "spin_inline.c") for name in ("first_loop", "second_loop")]
+    _, shared_id = share_with_dwz(folder, sharing)
     server = Server(folder, program.build_id)
     program.start()
     try:
         check_all(folder, state, program, server)
+        program.stop()
+        check_shared(state, sharing[0], shared_id, server)
     finally:
         program.stop()
         server.close()

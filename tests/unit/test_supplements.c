@@ -54,6 +54,14 @@ static struct supplements *s;
 static struct supplements_counts counts;
 static struct supplements_given given;
 static bool found;
+static unsigned int missing; /* how often that was told of dwz's file */
+
+static void on_missing(const struct symbolizer_want *want, void *userdata)
+{
+	CHECK_INT(want->kind, SYMBOLIZER_SUPPLEMENT_ALT);
+	CHECK(userdata == &missing);
+	missing++;
+}
 
 static void set_up(const char *const *places, size_t nr)
 {
@@ -63,7 +71,7 @@ static void set_up(const char *const *places, size_t nr)
 	for (size_t i = 0; i < nr; i++)
 		opener.places[opener.nr_places++] = places[i];
 	opener.error = -ENOENT;
-	CHECK_INT(supplements_new(&s, NULL, &counts), 0);
+	CHECK_INT(supplements_new(&s, NULL, &counts, on_missing, &missing), 0);
 }
 #define SET_UP(...)                                                                                \
 	set_up((const char *const[]) { __VA_ARGS__ },                                              \
@@ -159,6 +167,15 @@ static void test_shared_file(void)
 	CHECK(found && given.alt && counts.refused == 1);
 	CHECK_INT(look(&want, 1), 0);
 	CHECK(!found && !given.alt && supplements_alt_fd(s) < 0);
+	CHECK_INT(missing, 1);
+	/* It comes from elsewhere, and is not the right one either. */
+	supplements_bring_alt(s, open("/dev/null", O_RDONLY | O_CLOEXEC));
+	CHECK(supplements_alt_fd(s) >= 0 && !supplements_are_missing(s, &want, 1));
+	given.alt = true;
+	CHECK_INT(look(&want, 1), 0);
+	CHECK(!found && !given.alt && supplements_alt_fd(s) < 0);
+	CHECK_INT(missing, 2);
+	CHECK(supplements_are_missing(s, &want, 1));
 	tear_down();
 }
 
