@@ -42,6 +42,7 @@ enum frame_mark {
 	FRAME_MARK_GAP_BY_FP = 2, /* one frame-pointer step over a gap found the next frame */
 	FRAME_MARK_CUT = 3, /* the stack was deeper than the limit */
 	FRAME_MARK_ASYNC = 4,
+	FRAME_MARK_BY_PROLOGUE = 5, /* the next frame was found by reading generated code */
 };
 
 #define FRAME_KIND_SHIFT 60
@@ -113,6 +114,7 @@ enum sample_counter {
 	COUNTER_CGROUP_PATH_CUT,
 	COUNTER_FRAMES, /* words of user stacks, marks included */
 	COUNTER_RULE_MISSES, /* of them, not in the rule cache: searched in a table */
+	COUNTER_BY_PROLOGUE, /* of them, found by reading generated code */
 	COUNTER_SELF_TIMED_RUNS, /* one run in 16 times itself */
 	COUNTER_SELF_TIMED_NS,
 	COUNTER_SELF_TIMED_MAX_NS,

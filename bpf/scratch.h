@@ -40,18 +40,34 @@ struct walk {
 	u64 window_start; /* user address of window[0]; window_len 0: nothing read yet */
 	u64 uprobe_return; /* struct return_instance of the next trampoline; 0: the newest */
 	u32 window_len;
-	u32 rule_misses;
+	u32 rule_misses, by_prologue;
 	u32 switches; /* to another stack */
 	u32 nr_marks;
 	bool exact; /* pc is where the thread was, not behind a call: the leaf, and above a signal frame */
 	u16 end; /* enum end_reason */
 	u16 bridge; /* why the step to this frame went by frame pointer though a table should say; 0: it did not */
-	u16 bridge_marked; /* the reason that was told last */
+	u64 mark; /* that this frame gets before it; 0: none */
+	u64 marked; /* the one that was told last */
 };
 
 /* The frame in hand: its word, its file's table, and what that says. */
 struct frame {
 	u64 word, table, rule;
+};
+
+/* A frame of generated code, while its caller is looked for (bpf/prologue_x86.h). */
+struct generated {
+	u64 pc; /* of the call, or of the leaf */
+	u64 last; /* the last place that may be its function's beginning */
+	u64 block; /* of code, that the window holds */
+	u64 begin,
+		code; /* where sp is lowered or the frame pointer set, 0: not found; and the eight bytes there */
+	u64 at; /* in node: so far is read */
+	u64 pushes,
+		fp_push; /* seen, and which is the frame pointer's: counted from the first that was seen, from 1 */
+	u64 pops, fp_pop;
+	u32 edge; /* enum prologue_edge */
+	bool sets_fp, exact;
 };
 
 /* A page above a stack that was not there. A hint: it may be there by now. */
@@ -69,6 +85,7 @@ struct scratch {
 	struct pt_regs
 		regs; /* of user mode; the BPF stack has 512 bytes for all calls, and is full */
 	struct frame frame;
+	struct generated generated;
 	struct memo memo[MEMO_SIZE];
 	u32 memo_next, memo_hit;
 	struct vma vma;

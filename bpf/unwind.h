@@ -107,6 +107,13 @@ static __always_inline enum end_reason follow_stack(struct scratch *s, u64 addr)
 	return END_NONE;
 }
 
+/* What the beginning of a function says of generated code's caller. */
+enum generated_step {
+	STEP_DONE = 0, /* the walk is there */
+	STEP_BY_FP, /* the frame pointer leads to it, if anything does */
+	STEP_UNKNOWN,
+};
+
 #if defined(__TARGET_ARCH_x86)
 #include "bpf/unwind_x86.h"
 #else
@@ -176,21 +183,17 @@ static __always_inline u64 rule_of_frame(struct scratch *s)
 	return rule;
 }
 
-/*
- * Adds the frame's word; before it the mark that says why it was found by frame pointer, once for several such frames.
- * Generated code has nothing else to be found by, and is not marked.
- */
+/* Adds the frame's word; before it the mark that says how it was found, if not by a table, once for several such frames. */
 static __always_inline void push_frame(struct scratch *s, u64 rule)
 {
 	struct walk *w = &s->walk;
 	u64 word = s->frame.word;
 
-	if (w->bridge && w->bridge != END_GENERATED && w->bridge != w->bridge_marked &&
-	    w->nr_marks < BRIDGE_MARKS_MAX) {
-		push_word(s, FRAME_MAKE_MARK(FRAME_MARK_GAP_BY_FP, w->bridge));
+	if (w->mark && w->mark != w->marked && w->nr_marks < BRIDGE_MARKS_MAX) {
+		push_word(s, w->mark);
 		w->nr_marks++;
 	}
-	w->bridge_marked = w->bridge;
+	w->marked = w->mark;
 	/* A trampoline is entered by the handler's ret, not behind a call of its own. */
 	if (unwind_rule_kind(rule) == UNWIND_SIGNAL && !w->exact)
 		word++;
@@ -209,12 +212,32 @@ static __always_inline u16 bridge_reason(const struct scratch *s, u32 kind)
 	return s->frame.table == UNWIND_TABLE_PENDING ? END_TABLE_PENDING : END_NO_TABLE;
 }
 
+/*
+ * Generated code has no table. Where its function says that it keeps no frame pointer, what the register has may be
+ * anything: it is followed if it leads to code, but if it is 0 that is no root.
+ */
+static __always_inline enum end_reason step_from_generated(struct scratch *s)
+{
+	struct walk *w = &s->walk;
+	enum generated_step step = step_by_prologue(s);
+
+	if (step == STEP_DONE) {
+		w->by_prologue++;
+		w->mark = FRAME_MAKE_MARK(FRAME_MARK_BY_PROLOGUE, END_GENERATED);
+		return END_NONE;
+	}
+	if (step == STEP_UNKNOWN && !w->fp)
+		return END_GENERATED;
+	return step_by_frame_pointer(s);
+}
+
 static __always_inline enum end_reason unwind_step(struct scratch *s, u64 rule)
 {
 	struct walk *w = &s->walk;
 	u32 kind = unwind_rule_kind(rule);
 
 	w->bridge = 0;
+	w->mark = 0;
 	if (kind == UNWIND_ROOT)
 		return END_ROOT;
 	if (kind == UNWIND_SIGNAL)
@@ -222,6 +245,10 @@ static __always_inline enum end_reason unwind_step(struct scratch *s, u64 rule)
 	if (kind > UNWIND_SIGNAL)
 		return step_by_cfa(s, rule);
 	w->bridge = bridge_reason(s, kind);
+	if (w->bridge == END_GENERATED)
+		return step_from_generated(s);
+	if (w->bridge)
+		w->mark = FRAME_MAKE_MARK(FRAME_MARK_GAP_BY_FP, w->bridge);
 	return step_by_frame_pointer(s);
 }
 
@@ -274,10 +301,12 @@ static __always_inline void unwind_user(struct scratch *s, struct counters *c)
 	w->exact = true;
 	w->window_len = 0;
 	w->rule_misses = 0;
+	w->by_prologue = 0;
 	w->switches = 0;
 	w->nr_marks = 0;
 	w->bridge = 0;
-	w->bridge_marked = 0;
+	w->mark = 0;
+	w->marked = 0;
 	w->uprobe_return = 0;
 	w->stack_start = 0;
 	w->stack_end = 0;
@@ -294,6 +323,7 @@ static __always_inline void unwind_user(struct scratch *s, struct counters *c)
 		push_word(s, FRAME_MAKE_MARK(FRAME_MARK_END, w->end));
 	c->counter[COUNTER_FRAMES] += s->nr_words - s->head.nr_words_kernel;
 	c->counter[COUNTER_RULE_MISSES] += w->rule_misses;
+	c->counter[COUNTER_BY_PROLOGUE] += w->by_prologue;
 }
 
 #endif

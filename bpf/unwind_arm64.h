@@ -97,4 +97,10 @@ static __always_inline enum end_reason step_by_cfa(struct scratch *s, u64 rule)
 	return w->pc ? END_NONE : END_ROOT;
 }
 
+/* Generated code for arm64 keeps frame records, or its callers are not known: nothing is read from it. */
+static __always_inline enum generated_step step_by_prologue(struct scratch *s)
+{
+	return STEP_BY_FP;
+}
+
 #endif

@@ -208,4 +208,6 @@ static __always_inline enum end_reason step_by_cfa(struct scratch *s, u64 rule)
 	return ra ? END_NONE : END_ROOT;
 }
 
+#include "bpf/prologue_x86.h"
+
 #endif

@@ -286,6 +286,9 @@ static void add_unwind_tables(struct agent *a, struct buf *b)
 	number(b, "user_frames_searched_total", "counter",
 	       "… whose rule was searched in a table; the others' was remembered.",
 	       a->counts.loss.sampler.bpf[COUNTER_RULE_MISSES]);
+	number(b, "user_frames_by_prologue_total", "counter",
+	       "… found by reading generated code that keeps no frame pointers.",
+	       a->counts.loss.sampler.bpf[COUNTER_BY_PROLOGUE]);
 }
 
 static void add_symdisk(struct agent *a, struct buf *b)

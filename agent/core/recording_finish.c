@@ -231,9 +231,10 @@ static void print_tables(const struct recording *r)
 	tables_counts(table_source_tables(r->sampling.tables), &t);
 	printf("unwind tables: %" PRIu64 " placed (%.1f MB), %" PRIu64
 	       " of them an equal file's, %" PRIu64 " files have none, %" PRIu64 " failed, %" PRIu64
-	       " without room; user frames: %" PRIu64 ", of them %" PRIu64 " searched\n",
+	       " without room; user frames: %" PRIu64 ", of them %" PRIu64 " searched, %" PRIu64
+	       " found by reading generated code\n",
 	       t.placed, (double)t.bytes / (1 << 20), t.shared, t.none, t.failed, t.evicted,
-	       c[COUNTER_FRAMES], c[COUNTER_RULE_MISSES]);
+	       c[COUNTER_FRAMES], c[COUNTER_RULE_MISSES], c[COUNTER_BY_PROLOGUE]);
 }
 
 /* The files come first: nobody may read what is printed, and then it never ends. */

@@ -130,6 +130,9 @@ static int add_mark(struct symbolize *s, uint64_t word, uint32_t *ret)
 	case FRAME_MARK_GAP_BY_FP:
 		snprintf(name, sizeof(name), "[gap bridged by frame pointer]");
 		break;
+	case FRAME_MARK_BY_PROLOGUE:
+		snprintf(name, sizeof(name), "[caller found by reading generated code]");
+		break;
 	case FRAME_MARK_CUT:
 	case FRAME_MARK_END:
 		snprintf(name, sizeof(name), "[truncated: %s]",

@@ -12,30 +12,12 @@
 #define JIT 0x500000ULL
 
 static uint64_t stack[STACK_WORDS], other[64];
-static uint8_t code[64];
+static uint8_t code[64]; /* from CODE + 0xf000 on */
+static uint8_t call[8]; /* before AT(SP_16) */
+static uint8_t jit[0x1000];
 static unsigned int reads, faults;
 static u64 absent; /* from here on nobody ever touched the stack; 0: all of it is there */
 static struct scratch s;
-
-static bool copy(void *dst, size_t size, u64 addr, u64 start, const void *memory, size_t bytes)
-{
-	if (addr < start || size > bytes || addr - start > bytes - size)
-		return false;
-	memcpy(dst, (const uint8_t *)memory + (addr - start), size);
-	return true;
-}
-
-static bool read_user(void *dst, size_t size, u64 addr)
-{
-	reads++;
-	if (absent && addr >= STACK && addr < STACK + sizeof(stack) && addr + size > absent) {
-		faults++;
-		return false;
-	}
-	return copy(dst, size, addr, STACK, stack, sizeof(stack)) ||
-	       copy(dst, size, addr, OTHER_STACK, other, sizeof(other)) ||
-	       copy(dst, size, addr, CODE + 0xf000, code, sizeof(code));
-}
 
 /* One group, one rule for each 256 bytes of code: 0: sp + 8, 1: sp + 16, 2: root, 3: gap, 4: unsupported … */
 enum {
@@ -54,6 +36,28 @@ enum {
 };
 #define NR_RULE_WORDS (NR_RULES + 3) /* DEREF, SWITCH and SAVED have two */
 #define AT(rule) (CODE + (rule)*0x100 + 0x10)
+
+static bool copy(void *dst, size_t size, u64 addr, u64 start, const void *memory, size_t bytes)
+{
+	if (addr < start || size > bytes || addr - start > bytes - size)
+		return false;
+	memcpy(dst, (const uint8_t *)memory + (addr - start), size);
+	return true;
+}
+
+static bool read_user(void *dst, size_t size, u64 addr)
+{
+	reads++;
+	if (absent && addr >= STACK && addr < STACK + sizeof(stack) && addr + size > absent) {
+		faults++;
+		return false;
+	}
+	return copy(dst, size, addr, STACK, stack, sizeof(stack)) ||
+	       copy(dst, size, addr, OTHER_STACK, other, sizeof(other)) ||
+	       copy(dst, size, addr, CODE + 0xf000, code, sizeof(code)) ||
+	       copy(dst, size, addr, AT(SP_16) - 8, call, sizeof(call)) ||
+	       copy(dst, size, addr, JIT, jit, sizeof(jit));
+}
 
 static void make_table(const u32 packed[NR_RULE_WORDS])
 {
@@ -268,6 +272,101 @@ static void test_no_table(void)
 	CHECK_INT(walk(JIT + 4, STACK, STACK + 16), END_GENERATED);
 }
 
+/* ---- generated code: read for what its function begins with ---- */
+
+/* push %rbx; push %rbp; push %r12; mov %rdi, %rbx; sub $0x20, %rsp; …; add $0x20, %rsp; pop %r12; pop %rbp; pop %rbx; ret */
+static const uint8_t without_fp[] = { 0x53, 0x55, 0x41, 0x54, 0x48, 0x89, 0xfb, 0x48, 0x83,
+				      0xec, 0x20, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90,
+				      0x48, 0x83, 0xc4, 0x20, 0x41, 0x5c, 0x5d, 0x5b, 0xc3 };
+#define FRAME_WORDS 7 /* 4 by sub, 3 pushed */
+#define BODY 14
+
+/* The function at JIT + where, its frame at the stack's begin, called by `call *%rax` from AT(SP_16). */
+static void generate(u32 where)
+{
+	set_up();
+	memset(jit, 0x90, sizeof(jit));
+	memcpy(jit + where, without_fp, sizeof(without_fp));
+	memset(call, 0, sizeof(call));
+	call[6] = 0xff;
+	call[7] = 0xd0;
+	stack[FRAME_WORDS - 2] = 0x5555; /* the caller's %rbp */
+	stack[FRAME_WORDS] = AT(SP_16);
+	stack[FRAME_WORDS + 2] = AT(ROOT);
+}
+
+static void check_generated(u32 pc, u64 sp)
+{
+	memset(&native_rules, 0, sizeof(native_rules));
+	CHECK_INT(walk(JIT + pc, sp, STACK + 8 * 3), END_ROOT);
+	CHECK_INT(s.nr_words, 4);
+	CHECK_INT(s.words[0], FRAME_MAKE_ANON(JIT + pc));
+	CHECK_INT(s.words[1], FRAME_MAKE_MARK(FRAME_MARK_BY_PROLOGUE, END_GENERATED));
+	CHECK_INT(s.words[2], file_word(AT(SP_16) - 1));
+	CHECK_INT(s.words[3], file_word(AT(ROOT) - 1));
+}
+
+static void test_generated_code(void)
+{
+	static const u32 places[] = { 0, 5, 0x3f9, 0x7e0, 0xe00 };
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+		u32 at = places[i];
+
+		generate(at);
+		check_generated(at + BODY, STACK);
+		check_generated(at + sizeof(without_fp) + 100, STACK);
+		CHECK_INT(s.walk.fp, 0x5555);
+		/* Where sp is not lowered: before, and behind. */
+		check_generated(at, STACK + 8 * FRAME_WORDS);
+		check_generated(at + 1, STACK + 8 * (FRAME_WORDS - 1));
+		check_generated(at + 4, STACK + 8 * 4);
+		check_generated(at + 22, STACK + 8 * 4);
+		check_generated(at + 24, STACK + 8 * 5);
+		check_generated(at + 26, STACK + 8 * 7);
+	}
+}
+
+/* What a prologue leads to counts only if it lies behind a call, and behind a direct one only if that leads here. */
+static void test_generated_code_is_not_believed(void)
+{
+	int32_t distance = (int32_t)(JIT + 0x100 - AT(SP_16));
+
+	generate(0x100);
+	call[3] = 0xe8;
+	memcpy(call + 4, &distance, 4);
+	check_generated(0x100 + BODY, STACK);
+	distance += 0x40;
+	memcpy(call + 4, &distance, 4);
+	CHECK_INT(walk(JIT + 0x100 + BODY, STACK, 0), END_GENERATED);
+	/* Found wanting, it is read again. */
+	distance -= 0x40;
+	memcpy(call + 4, &distance, 4);
+	CHECK_INT(walk(JIT + 0x100 + BODY, STACK, 0), END_ROOT);
+	memset(call, 0, sizeof(call));
+	CHECK_INT(walk(JIT + 0x100 + BODY, STACK, 0), END_GENERATED);
+	CHECK_INT(s.nr_words, 2);
+	/* No function in reach: there is only the frame pointer. */
+	generate(0x100);
+	memset(jit, 0, sizeof(jit));
+	CHECK_INT(walk(JIT + 0x100 + BODY, STACK, 0), END_GENERATED);
+}
+
+/* A function that sets the frame pointer is left to it, also if it lowers sp then. */
+static void test_generated_code_with_frame_pointer(void)
+{
+	/* push %rbp; mov %rsp, %rbp; push %rdi; sub $0x10, %rsp */
+	static const uint8_t with_fp[] = { 0x55, 0x48, 0x89, 0xe5, 0x57, 0x48, 0x83, 0xec, 0x10 };
+
+	generate(0x100);
+	memcpy(jit + 0x200, with_fp, sizeof(with_fp));
+	stack[20] = 0;
+	stack[21] = AT(ROOT);
+	CHECK_INT(walk(JIT + 0x220, STACK, STACK + 8 * 20), END_ROOT);
+	CHECK_INT(s.nr_words, 2);
+	CHECK_INT(walk(JIT + 0x220, STACK, 0), END_GENERATED);
+}
+
 /* A CFA that is read from memory may lie on another stack, but never leads in circles for ever. */
 static void test_other_stacks(void)
 {
@@ -384,6 +483,9 @@ int main(void)
 	RUN(test_end_of_the_stack);
 	RUN(test_gap_is_bridged_and_marked);
 	RUN(test_no_table);
+	RUN(test_generated_code);
+	RUN(test_generated_code_is_not_believed);
+	RUN(test_generated_code_with_frame_pointer);
 	RUN(test_other_stacks);
 	RUN(test_switched_stacks);
 	RUN(test_saved_context);
