@@ -5,7 +5,6 @@
 #include "symbolizer/dwarf_split.h"
 
 #include <errno.h>
-#include <gelf.h>
 #include <limits.h>
 
 #define OVERLAPS_MAX 64 /* units tried for one address */
@@ -30,7 +29,6 @@ struct dwarf_index {
 int dwarf_index_new(struct dwarf_index **ret, int fd, Elf *elf, struct mem *mem, size_t soft_max)
 {
 	_cleanup_(dwarf_index_freep) struct dwarf_index *d = mem_zalloc(mem, sizeof(*d));
-	GElf_Ehdr ehdr;
 	int r;
 
 	if (!d)
@@ -45,8 +43,7 @@ int dwarf_index_new(struct dwarf_index **ret, int fd, Elf *elf, struct mem *mem,
 		r = image_new(&d->file.image, fd, elf, false, mem);
 	if (r)
 		return r;
-	if (!image_has(d->file.image, IMAGE_INFO) || !gelf_getehdr(elf, &ehdr) ||
-	    ehdr.e_type == ET_REL)
+	if (!image_has(d->file.image, IMAGE_INFO))
 		return 0;
 	d->need_alt = image_has(d->file.image, IMAGE_ALTLINK);
 	r = dwarf_find_quickly(&d->find, &d->file, mem);

@@ -21,10 +21,79 @@ bool elf_offset_to_vaddr(const struct segment *segments, size_t nr, uint64_t off
 	return false;
 }
 
+bool elf_is_object(Elf *elf)
+{
+	GElf_Ehdr ehdr;
+
+	return gelf_getehdr(elf, &ehdr) && ehdr.e_type == ET_REL;
+}
+
+#define LAYOUT_END (1ULL << 47)
+#define ALIGNMENT_MAX (2u << 20)
+
+static bool is_text(Elf *elf, const GElf_Shdr *shdr)
+{
+	const char *name;
+	size_t names;
+
+	if (elf_getshdrstrndx(elf, &names) < 0)
+		return false;
+	name = elf_strptr(elf, names, shdr->sh_name);
+	return name && !strcmp(name, ".text");
+}
+
+bool elf_layout_next(Elf *elf, struct elf_layout *it, size_t *ret_index, GElf_Shdr *ret_shdr,
+		     uint64_t *ret_address)
+{
+	for (;;) {
+		uint64_t alignment, address;
+
+		it->scn = elf_nextscn(elf, it->scn);
+		if (!it->scn && it->others)
+			return false;
+		if (!it->scn) {
+			it->others = true;
+			continue;
+		}
+		if (!gelf_getshdr(it->scn, ret_shdr) || !(ret_shdr->sh_flags & SHF_EXECINSTR) ||
+		    is_text(elf, ret_shdr) == it->others)
+			continue;
+		alignment = ret_shdr->sh_addralign;
+		if (!alignment || alignment > ALIGNMENT_MAX || (alignment & (alignment - 1)))
+			alignment = 1;
+		address = (it->next + alignment - 1) & ~(alignment - 1);
+		if (ret_shdr->sh_size > LAYOUT_END - address)
+			continue;
+		it->next = address + ret_shdr->sh_size;
+		*ret_index = elf_ndxscn(it->scn);
+		*ret_address = address;
+		return true;
+	}
+}
+
+static size_t read_code(Elf *elf, struct segment *segments, size_t max)
+{
+	struct elf_layout layout = ELF_LAYOUT_BEGIN;
+	uint64_t address;
+	GElf_Shdr shdr;
+	size_t index, nr = 0;
+
+	while (nr < max && elf_layout_next(elf, &layout, &index, &shdr, &address)) {
+		if (shdr.sh_type != SHT_NOBITS)
+			segments[nr++] = (struct segment) { .offset = shdr.sh_offset,
+							    .file_size = shdr.sh_size,
+							    .vaddr = address,
+							    .executable = true };
+	}
+	return nr;
+}
+
 size_t elf_read_segments(Elf *elf, struct segment *segments, size_t max)
 {
 	size_t nr_headers, nr = 0;
 
+	if (elf_is_object(elf))
+		return read_code(elf, segments, max);
 	if (elf_getphdrnum(elf, &nr_headers) < 0)
 		return 0;
 	for (size_t i = 0; i < nr_headers && i < 65536 && nr < max; i++) {

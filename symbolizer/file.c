@@ -397,6 +397,12 @@ static int answer_from_memo(struct symbolizer_file *file, uint64_t vaddr, size_t
 	return 1;
 }
 
+/* What the file's own addresses are counted from. */
+static uint64_t base_of(const struct symbolizer_file *file)
+{
+	return file->identity.elf_type == ET_REL ? ELF_OBJECT_BASE : 0;
+}
+
 struct queries {
 	struct dwarf_query *queries;
 	size_t nr;
@@ -421,6 +427,8 @@ static int answer_known(struct symbolizer_file *file, enum symbolizer_space spac
 		if (space == SYMBOLIZER_FILE_OFFSET &&
 		    !elf_offset_to_vaddr(file->segments, file->nr_segments, addresses[i], &vaddr))
 			continue;
+		if (space == SYMBOLIZER_VADDR)
+			vaddr += base_of(file);
 		r = answer_from_memo(file, vaddr, i, result);
 		if (r < 0)
 			return r;
@@ -485,6 +493,8 @@ int symbolizer_file_frames(struct symbolizer_file *file, enum symbolizer_space s
 	if (r)
 		return r;
 	result_finish(TAKE_PTR(result), ret);
+	for (size_t i = 0; base_of(file) && i < ret->nr_answers; i++)
+		ret->answers[i].vaddr -= ret->answers[i].vaddr ? base_of(file) : 0;
 	if (left.nr)
 		count(&file->stats, ret);
 	return 0;

@@ -1,6 +1,8 @@
 /* The debug sections of one ELF file. */
 #include "symbolizer/image.h"
 #include "agent/base/err.h"
+#include "symbolizer/elf_file.h"
+#include "symbolizer/relocate.h"
 #include "symbolizer/symbolizer.h"
 
 #include <errno.h>
@@ -21,6 +23,8 @@ struct packed_section {
 	uint64_t offset, size; /* in the file; behind the compression's header */
 	uint64_t unpacked_size;
 	enum packing packing;
+	size_t index; /* among the file's sections */
+	uint64_t relocations_offset, nr_relocations; /* of an object file's */
 	bool there, refused;
 	uint8_t *unpacked;
 };
@@ -32,6 +36,7 @@ struct image {
 	struct image *next, **back; /* among the images of mem */
 	uint64_t *resident; /* a bit per block */
 	size_t nr_words, nr_resident;
+	struct relocator relocator; /* of an object file */
 	struct packed_section sections[IMAGE_NR_SECTIONS];
 };
 
@@ -89,6 +94,7 @@ static void read_packing(struct image *image, struct packed_section *s, bool gab
 
 		if (!magic || memcmp(magic, "ZLIB", 4) != 0)
 			return; /* the name alone: plain */
+		s->unpacked_size = 0;
 		for (int i = 0; i < 8; i++)
 			s->unpacked_size = s->unpacked_size << 8 | reader_u8(&r);
 	}
@@ -101,21 +107,28 @@ static void read_packing(struct image *image, struct packed_section *s, bool gab
 	s->size = reader_left(&r);
 }
 
-static void read_header(struct image *image, const GElf_Shdr *shdr, const char *name, bool dwo,
-			bool is64)
+static bool is_inside(const struct image *image, const GElf_Shdr *shdr)
+{
+	return shdr->sh_offset <= image->size && shdr->sh_size <= image->size - shdr->sh_offset;
+}
+
+static void read_header(struct image *image, const GElf_Shdr *shdr, size_t index, const char *name,
+			bool dwo, bool is64)
 {
 	struct packed_section *s;
 	bool gnu_packed;
 	int i = which(name, dwo, &gnu_packed);
 
-	if (i < 0 || shdr->sh_type == SHT_NOBITS || shdr->sh_offset > image->size ||
-	    shdr->sh_size > image->size - shdr->sh_offset)
+	if (i < 0 || shdr->sh_type == SHT_NOBITS || !is_inside(image, shdr))
 		return;
 	s = &image->sections[i];
 	if (s->there)
 		return; /* the first of a name counts */
-	*s = (struct packed_section) { .offset = shdr->sh_offset, .size = shdr->sh_size };
-	s->there = true;
+	*s = (struct packed_section) { .offset = shdr->sh_offset,
+				       .size = shdr->sh_size,
+				       .unpacked_size = shdr->sh_size,
+				       .index = index,
+				       .there = true };
 	if (gnu_packed || (shdr->sh_flags & SHF_COMPRESSED))
 		read_packing(image, s, shdr->sh_flags & SHF_COMPRESSED, is64);
 }
@@ -133,8 +146,37 @@ static void read_headers(struct image *image, Elf *elf, bool dwo)
 
 		if (gelf_getshdr(scn, &shdr) &&
 		    (name = elf_strptr(elf, strings, shdr.sh_name)) != NULL)
-			read_header(image, &shdr, name, dwo, gelf_getclass(elf) == ELFCLASS64);
+			read_header(image, &shdr, elf_ndxscn(scn), name, dwo,
+				    gelf_getclass(elf) == ELFCLASS64);
 	}
+}
+
+/* What lies where the relocations of an object file say is a copy, as what is unpacked. */
+static int read_relocations(struct image *image, Elf *elf)
+{
+	Elf_Scn *scn = NULL;
+	GElf_Shdr shdr;
+	int r = relocator_init(&image->relocator, elf, image->mem);
+
+	while (!r && (scn = elf_nextscn(elf, scn))) {
+		if (!gelf_getshdr(scn, &shdr) || shdr.sh_type != SHT_RELA ||
+		    !is_inside(image, &shdr))
+			continue;
+		for (int i = 0; i < IMAGE_NR_SECTIONS; i++) {
+			struct packed_section *s = &image->sections[i];
+
+			if (!s->there || s->index != shdr.sh_info)
+				continue;
+			s->relocations_offset = shdr.sh_offset;
+			s->nr_relocations = shdr.sh_size / sizeof(Elf64_Rela);
+		}
+	}
+	return r;
+}
+
+static bool takes_memory(const struct packed_section *s)
+{
+	return s->packing != PACKING_NONE || s->nr_relocations;
 }
 
 /* Sections without which no function can be named. */
@@ -151,14 +193,13 @@ static void refuse(struct image *image, const enum image_section *which, size_t 
 	for (size_t i = 0; i < nr; i++) {
 		const struct packed_section *s = &image->sections[which[i]];
 
-		if (s->packing != PACKING_NONE &&
-		    __builtin_add_overflow(needed, s->unpacked_size, &needed))
+		if (takes_memory(s) && __builtin_add_overflow(needed, s->unpacked_size, &needed))
 			needed = UINT64_MAX;
 	}
 	for (size_t i = 0; needed > *room && i < nr; i++) {
 		struct packed_section *s = &image->sections[which[i]];
 
-		s->refused = s->there && s->packing != PACKING_NONE;
+		s->refused = s->there && takes_memory(s);
 	}
 	if (needed <= *room)
 		*room -= needed;
@@ -182,6 +223,19 @@ static bool is_ours(Elf *elf)
 
 	return ident && ident[EI_DATA] == (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? ELFDATA2LSB
 										     : ELFDATA2MSB);
+}
+
+static int read_sections(struct image *image, Elf *elf, bool dwo)
+{
+	int r = 0;
+
+	if (elf_is_object(elf) && !relocator_knows(elf))
+		return 0; /* its addresses mean nothing */
+	read_headers(image, elf, dwo);
+	if (elf_is_object(elf))
+		r = read_relocations(image, elf);
+	plan(image);
+	return r;
 }
 
 static void enlist(struct image *image)
@@ -208,6 +262,7 @@ int image_new(struct image **ret, int fd, Elf *elf, bool dwo, struct mem *mem)
 	_cleanup_(image_freep) struct image *image = mem_zalloc(mem, sizeof(*image));
 	struct stat st;
 	void *map;
+	int r = 0;
 
 	if (!image)
 		return -ENOMEM;
@@ -225,11 +280,11 @@ int image_new(struct image **ret, int fd, Elf *elf, bool dwo, struct mem *mem)
 		if (!image->resident)
 			return -ENOMEM;
 		enlist(image);
-		read_headers(image, elf, dwo);
-		plan(image);
+		r = read_sections(image, elf, dwo);
 	}
-	*ret = TAKE_PTR(image);
-	return 0;
+	if (!r)
+		*ret = TAKE_PTR(image);
+	return r;
 }
 
 struct image *image_free(struct image *image)
@@ -244,6 +299,7 @@ struct image *image_free(struct image *image)
 			image->mem->kept -= s->unpacked_size;
 		mem_free(image->mem, s->unpacked, s->unpacked_size);
 	}
+	relocator_deinit(&image->relocator);
 	mem_free(image->mem, image->resident, image->nr_words * sizeof(*image->resident));
 	if (image->map)
 		munmap((void *)image->map, image->size);
@@ -278,6 +334,41 @@ static bool unzlib(const uint8_t *from, size_t size, uint8_t *to, size_t to_size
 	return good;
 }
 
+/* Entry i of those at offset; NULL: the file ends before. */
+static const void *entry_at(struct image *image, uint64_t offset, uint64_t i, size_t size)
+{
+	const uint8_t *at;
+
+	if (offset > image->size || i >= (image->size - offset) / size)
+		return NULL;
+	at = image->map + offset + i * size;
+	image_touch(image, at, size);
+	return at;
+}
+
+static void relocate_all(struct image *image, const struct packed_section *s, uint8_t *data)
+{
+	const struct relocator *r = &image->relocator;
+
+	for (uint64_t i = 0; i < s->nr_relocations; i++) {
+		const void *entry = entry_at(image, s->relocations_offset, i, sizeof(Elf64_Rela));
+		const void *symbol;
+		Elf64_Rela rela;
+		Elf64_Sym sym;
+
+		if (!entry)
+			return;
+		memcpy(&rela, entry, sizeof(rela));
+		symbol = ELF64_R_SYM(rela.r_info) < r->nr_symbols
+				 ? entry_at(image, r->symbols_offset, ELF64_R_SYM(rela.r_info),
+					    sizeof(sym))
+				 : NULL;
+		if (symbol)
+			memcpy(&sym, symbol, sizeof(sym));
+		relocate(r, &rela, symbol ? &sym : NULL, data, s->unpacked_size);
+	}
+}
+
 static bool unpack(struct image *image, struct packed_section *s)
 {
 	const uint8_t *from = image->map + s->offset;
@@ -289,10 +380,14 @@ static bool unpack(struct image *image, struct packed_section *s)
 	to = mem_alloc(image->mem, s->unpacked_size);
 	if (!to)
 		return false;
-	if (s->packing == PACKING_ZLIB)
+	if (s->packing == PACKING_NONE)
+		good = memcpy(to, from, s->size);
+	else if (s->packing == PACKING_ZLIB)
 		good = unzlib(from, s->size, to, s->unpacked_size);
 	else
 		good = ZSTD_decompress(to, s->unpacked_size, from, s->size) == s->unpacked_size;
+	if (good)
+		relocate_all(image, s, to);
 	give_back(image);
 	if (!good) {
 		mem_free(image->mem, to, s->unpacked_size);
@@ -309,7 +404,7 @@ struct section image_section(struct image *image, enum image_section w)
 
 	if (!s->there || s->refused)
 		return (struct section) { .size = 0 };
-	if (s->packing == PACKING_NONE)
+	if (!takes_memory(s))
 		return (struct section) { .data = image->map + s->offset, .size = s->size };
 	if (!s->unpacked && !unpack(image, s)) {
 		s->refused = true;

@@ -7,7 +7,8 @@
  * have SYMBOLIZER_MAPPED_MAX together. Pointers into a section stay good: the next read brings the page in again.
  *
  * Compressed sections (gABI's SHF_COMPRESSED with zlib or zstd, GNU's .zdebug_) are unpacked whole, into memory that
- * counts; those that do not fit are refused before a byte of them is read: first the lines', then all of them.
+ * counts; those that do not fit are refused before a byte of them is read: first the lines', then all of them. So are an
+ * object file's, which are copied to be relocated.
  */
 #ifndef FLEETPROF_SYMBOLIZER_IMAGE_H
 #define FLEETPROF_SYMBOLIZER_IMAGE_H

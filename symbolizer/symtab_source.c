@@ -1,10 +1,27 @@
 /* Symbol tables as they are in a file. */
 #include "symbolizer/symtab_source.h"
 #include "agent/base/cleanup.h"
+#include "symbolizer/elf_file.h"
 
 #include <errno.h>
 #include <gelf.h>
 #include <string.h>
+
+/* What symbols of an object file count from. */
+static void read_layout(struct symtab_file *file, Elf *elf)
+{
+	struct elf_layout layout = ELF_LAYOUT_BEGIN;
+	uint64_t address;
+	GElf_Shdr shdr;
+	size_t i;
+
+	while (elf_layout_next(elf, &layout, &i, &shdr, &address)) {
+		if (i >= file->nr_sections)
+			continue;
+		file->sections[i].base = address;
+		file->sections[i].end = address + shdr.sh_size;
+	}
+}
 
 static int read_sections(struct symtab_file *file, Elf *elf)
 {
@@ -28,6 +45,8 @@ static int read_sections(struct symtab_file *file, Elf *elf)
 				.executable = shdr.sh_flags & SHF_EXECINSTR,
 			};
 	}
+	if (elf_is_object(elf))
+		read_layout(file, elf);
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 
 /* What is known of a section that symbols are in. */
 struct symtab_section {
+	uint64_t base; /* what symbols' values are counted from */
 	uint64_t end;
 	bool executable;
 };
@@ -81,6 +82,11 @@ static inline bool symtab_source_read(const struct symtab_source *s, size_t i,
 	if (section == SHN_UNDEF || !sym.st_name ||
 	    (type != STT_FUNC && type != STT_GNU_IFUNC && type != STT_NOTYPE))
 		return false;
+	if (section < s->file->nr_sections) {
+		if (!s->file->sections[section].executable)
+			return false;
+		sym.st_value += s->file->sections[section].base;
+	}
 	*ret = (struct symtab_symbol) {
 		.start = sym.st_value,
 		.size = sym.st_size,
@@ -92,11 +98,8 @@ static inline bool symtab_source_read(const struct symtab_source *s, size_t i,
 							     : 2) +
 				  !sym.st_size),
 	};
-	if (section < s->file->nr_sections) {
-		if (!s->file->sections[section].executable)
-			return false;
+	if (section < s->file->nr_sections)
 		ret->limit = MIN(ret->limit, s->file->sections[section].end);
-	}
 	return type != STT_NOTYPE || symtab_source_is_label(s, sym.st_value, sym.st_name);
 }
 

@@ -19,6 +19,12 @@ for other in shapes-clang-2 shapes-clang-3 shapes-clang-4; do
 	cmp "$here/dwarf/shapes-clang-5.txt" "$here/dwarf/$other.txt" || failed=1
 done
 cmp "$here/dwarf/shapes-gcc.txt" "$here/dwarf/shared-a.txt" || failed=1
+# An object file's code lies elsewhere, and is the same.
+lines() { sed 's/^[^ ]* //' "$here/dwarf/$1.txt" | sort -u; }
+for pair in 'nested-gcc-5 object-gcc-4' 'nested-gcc-5 object-gcc-5' 'shapes-clang-5 object-clang-4' 'shapes-clang-5 object-clang-5'; do
+	[ "$(lines "${pair% *}")" = "$(lines "${pair#* }")" ] || { echo "$pair: not the same lines"; failed=1; }
+done
+cmp "$here/dwarf/object-gcc-5.txt" "$here/dwarf/object-packed.txt" || failed=1
 # Without the other file there are still names and lines, and it is said what is missing.
 "$symbolizer" -e "$here/dwarf/split-gcc-5" --stats 1010 > /tmp/split.$$ 2>&1
 grep -q '^far_away$' /tmp/split.$$ && grep -q 'missing: --split .*split.dwo' /tmp/split.$$ ||

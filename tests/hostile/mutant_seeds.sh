@@ -24,6 +24,7 @@ for cc in gcc clang; do
 			llvm-objcopy-19 --compress-debug-sections=$pack $cc-$version-O2 $cc-$version-$pack 2>/dev/null ||
 				objcopy --compress-debug-sections=$pack $cc-$version-O2 $cc-$version-$pack || :
 		done
+		$cc -O2 -ffunction-sections -gdwarf-$version -c "$golden/shapes.cc" -fno-rtti -o $cc-$version-object
 		objcopy --only-keep-debug $cc-$version-O2 $cc-$version-separate.debug
 		strip $cc-$version-O2 -o $cc-$version-separate
 	done

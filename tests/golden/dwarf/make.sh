@@ -31,8 +31,13 @@ cp shapes-gcc shared-a && cp shapes-gcc shared-b && dwz -m shared.dwz shared-a s
 objcopy --compress-debug-sections=zlib nested-gcc-5 packed-zlib
 objcopy --compress-debug-sections=zlib-gnu nested-gcc-4 packed-zlib-gnu
 llvm-objcopy-19 --compress-debug-sections=zstd nested-gcc-5 packed-zstd
+for version in 4 5; do
+	gcc -O2 $flags -gdwarf-$version -c nested.c -o object-gcc-$version
+	clang -O2 $flags -gdwarf-$version -ffunction-sections -c shapes.cc -fno-rtti -o object-clang-$version
+done
+objcopy --compress-debug-sections=zlib object-gcc-5 object-packed
 rm -f ./*.o ./*.mod ./shared-b
-for program in nested-* shapes-* lto-* field-* crate-* split-* packed-* shared-a; do
+for program in nested-* shapes-* lto-* field-* crate-* split-* packed-* object-* shared-a; do
 	case $program in *.txt | *.dwo | *.dwp) continue ;; esac
 	./answers "$symbolizer" "$program" > "$program.txt"
 done
