@@ -4,13 +4,6 @@
 #include <assert.h>
 #include <string.h>
 
-/* Names of D that are left on the way keep their memory, a bounded number of them: see symbolizer/demangle.c. */
-const char *__asan_default_options(void);
-const char *__asan_default_options(void)
-{
-	return "detect_leaks=0";
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
