@@ -22,7 +22,9 @@ gcc -O1 -g -fno-omit-frame-pointer -DLOOP=hot_loop -o "$root/bin/spin" "$tree/te
 
 for kernel in "$tree"/build/kernels/*/vmlinuz; do
 	name=$(basename "$(dirname "$kernel")")
-	sh "$tree/tests/kernels/boot.sh" "$kernel" "$root" | tr -d '\r' >"$work/record.log" 2>&1 || true
+	clock=instructions
+	case $name in linux-image-[45].* | linux-image-6.[0-4].*) clock=host ;; esac # they do not find their second CPU by it
+	sh "$tree/tests/kernels/boot.sh" $clock "$kernel" "$root" | tr -d '\r' >"$work/record.log" 2>&1 || true
 	grep -q KERNEL "$work/record.log" || fail "$name does not boot"
 	for what in host group command hotplug; do
 		grep -q "STATUS $what 0" "$work/record.log" || fail "$name: recording the $what fails"
@@ -30,7 +32,7 @@ for kernel in "$tree"/build/kernels/*/vmlinuz; do
 		found='hot_loop'
 		[ $what != hotplug ] || found='' # what counts there is that sampling goes on
 		hot=$(grep "^FOLDED $what: .*;spin;.*$found" "$work/record.log" | awk '{ n += $NF } END { print n + 0 }')
-		[ "$hot" -gt 20 ] || fail "$name: only $hot samples of the hot function, recording the $what"
+		[ "$hot" -ge 5 ] || fail "$name: only $hot samples of the hot function, recording the $what"
 		echo "$name: recording the $what: $hot samples of the hot program"
 	done
 	grep -q '^FOLDED host: /group;spin;' "$work/record.log" || fail "$name: the cgroup is not the owner"
