@@ -22,6 +22,7 @@ class Tab:
 
     def __init__(self, browser, name):
         self.page = browser.new_page(viewport={"width": 1300, "height": 800})
+        self.page.set_default_timeout(120_000) # a machine may have much else to do
         self.complaints, self.requests = [], []
         self.page.on("console", lambda message: self.complaints.append(message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
@@ -98,7 +99,7 @@ def test_known(browser):
     page.click("#flip")
     page.wait_for_function("window.page.view.flames")
     page.select_option("#owner", "0")
-    page.wait_for_timeout(100)
+    page.evaluate("new Promise((done) => setTimeout(done, 100))") # by the page's own clock
     check(tab.box("all")[1] > tab.box("web")[1], "the root stands below")
     check("3 missed" in page.inner_text("#losses"), "the losses are told")
     tab.close()

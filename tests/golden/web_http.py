@@ -194,8 +194,12 @@ def test_downloads(client):
 
 def test_metrics(exporter, client, metrics_port):
     exporter.send_metrics("# HELP fleetprof_runs_total Runs.\n# TYPE fleetprof_runs_total counter\nfleetprof_runs_total 7\n")
-    time.sleep(0.2)
-    status, headers, body = client.request("/metrics", token=None)
+    until = time.monotonic() + 20
+    while True: # the exporter reads what it is told when it gets to it
+        status, headers, body = client.request("/metrics", token=None)
+        if b"fleetprof_runs_total" in body or time.monotonic() > until:
+            break
+        time.sleep(0.05)
     equal((status, headers["Content-Type"]), (200, "text/plain; version=0.0.4; charset=utf-8"), "metrics")
     found = families(body.decode())
     equal(found["fleetprof_runs_total"][1], [("fleetprof_runs_total", None, 7.0)], "the agent's own")
