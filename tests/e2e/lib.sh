@@ -32,11 +32,32 @@ trap 'exit 130' INT TERM
 need_root() { [ "$(id -u)" = 0 ] || skip "needs root"; }
 need() { command -v "$1" >/dev/null 2>&1 || skip "$1 is not installed"; }
 
-# in_background COMMAND…: runs it until the test ends; its pid is in $child.
+# wait_for COMMAND…: until it succeeds, for a minute at most.
+wait_for() {
+	waited=0
+	until "$@"; do
+		waited=$((waited + 1))
+		[ $waited -lt 600 ] || return 1
+		sleep 0.1
+	done
+}
+
+# in_background COMMAND…: runs it until the test ends; its pid is in $child, and it has begun.
 in_background() {
 	"$@" &
 	child=$!
 	children="$children $child"
+	wait_for is_itself || fail "$1 does not begin"
+}
+is_itself() { ! cmp -s "/proc/$$/cmdline" "/proc/$child/cmdline"; } # and not the copy of this shell that runs it
+
+# samples_now PATTERN: a fleetprof with that in its command line has begun to sample.
+samples_now() {
+	for pid in $(pgrep -f "$1"); do
+		# shellcheck disable=SC2010
+		! ls -l "/proc/$pid/fd" 2>/dev/null | grep -q 'anon_inode:\[perf_event\]' || return 0
+	done
+	return 1
 }
 
 # record ARGUMENT…: one recording; what it prints goes to $work/record.log. Asserts the loss equation.

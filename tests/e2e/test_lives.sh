@@ -34,11 +34,13 @@ in_background chroot "$work/jail" /l_jailed
 mkdir "$work/hidden"
 in_background unshare -m sh -c "mount -t tmpfs none '$work/hidden' && cp '$work/static' '$work/hidden/l_hidden' &&
 	exec '$work/hidden/l_hidden'"
-sleep 1
+# works NAME: the newest process of that name, $pid, has used its CPU for a tenth of a second: it has taken its turn.
+works() {
+	pid=$(pgrep -n -x "$1") && [ "$(awk '{ print $14 }' "/proc/$pid/stat" 2>/dev/null || echo 0)" -ge 10 ]
+}
 names="l_thread l_exec l_fork renamed l_forks l_private l_jailed l_hidden"
 for name in $names; do
-	pid=$(pgrep -n -x "$name" || true)
-	[ -n "$pid" ] || fail "$name does not run"
+	wait_for works "$name" || fail "$name does not run"
 	pids=$pids${pids:+,}$pid
 done
 

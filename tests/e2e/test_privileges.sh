@@ -7,13 +7,13 @@ need python3
 
 gcc -O1 -fno-omit-frame-pointer -DLOOP=some_loop -o "$work/spin" "$tree/tests/fixtures/spin.c"
 in_background "$work/spin"
-in_background setsid "$fleetprof" record -F 499 -d 4 -o "$work/p.folded" >"$work/record.log" 2>&1
+in_background setsid "$fleetprof" record -F 499 -d 0 -o "$work/p.folded" >"$work/record.log" 2>&1
 session=$child
-sleep 2
 python3 - "$session" <<'END'
 import os, sys, time
 session = int(sys.argv[1])
 CAPS = {"DAC_READ_SEARCH": 2, "SETPCAP": 8, "SYS_PTRACE": 19, "SYSLOG": 34, "PERFMON": 38, "BPF": 39, "CHECKPOINT_RESTORE": 40}
+DEADLINE = time.monotonic() + 60
 SETS = ("CapEff", "CapPrm", "CapBnd", "CapInh", "CapAmb")
 
 
@@ -25,9 +25,14 @@ class Process:
             self.status = dict(line.rstrip("\n").split(":\t", 1) for line in status if ":\t" in line)
         with open(f"/proc/{pid}/stat") as stat:
             self.parent, _, self.session = map(int, stat.read().rsplit(")", 1)[1].split()[1:4])
+        with open(f"/proc/{pid}/limits") as limits:
+            self.limits = {line[:25].strip(): line[25:45].strip() for line in limits}
         self.fds = {}
         for fd in os.listdir(f"/proc/{pid}/fd"):
-            self.fds[int(fd)] = os.readlink(f"/proc/{pid}/fd/{fd}")
+            try:
+                self.fds[int(fd)] = os.readlink(f"/proc/{pid}/fd/{fd}")
+            except FileNotFoundError: # closed meanwhile
+                pass
 
 
 def check(process, role, caps, other_user=False, seccomp=None):
@@ -47,44 +52,53 @@ def check(process, role, caps, other_user=False, seccomp=None):
     print(f"{role}: pid {process.pid}, CapEff {status['CapEff']}, Uid {status['Uid'].split()[0]}")
 
 
-processes = []
-for pid in filter(str.isdigit, os.listdir("/proc")):
-    try:
-        process = Process(int(pid))
-    except OSError:
-        continue
-    if process.session == session:
-        processes.append(process)
-by_pid = {p.pid: p for p in processes}
-keeper = by_pid[session]
-core = next(p for p in processes if p.program == "fleetprof" and p.parent == keeper.pid)
+def session_processes():
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            process = Process(int(pid))
+        except OSError: # it has ended
+            continue
+        if process.session == session:
+            found.append(process)
+    return found
+
+
+def children_of(processes, program, by_keeper):
+    return [p for p in processes if p.program == program and (p.parent == session) == by_keeper]
+
+
+def complete(processes):
+    """Each is there, the core samples, and the symbolizer's children, which come and go, are not just being forked."""
+    children = children_of(processes, "fleetprof-symbolizer", False)
+    core = children_of(processes, "fleetprof", True)
+    return (any(p.pid == session for p in processes) and children_of(processes, "fleetprof-symbolizer", True) and
+            core and "anon_inode:[perf_event]" in core[0].fds.values() and
+            children_of(processes, "fleetprof-opener", True) and children_of(processes, "fleetprof-opener", False) and
+            children and all(p.status["Seccomp"] == "2" for p in children))
+
+
+while not complete(processes := session_processes()):
+    assert time.monotonic() < DEADLINE, [(p.program, p.pid, p.parent, p.status["Seccomp"]) for p in processes]
+    time.sleep(0.05)
+keeper = next(p for p in processes if p.pid == session)
+core = children_of(processes, "fleetprof", True)[0]
 openers = [p for p in processes if p.program == "fleetprof-opener"]
-symbolizers = [p for p in processes if p.program == "fleetprof-symbolizer"]
 
 assert int(keeper.status["CapEff"], 16) & (1 << CAPS["SYS_PTRACE"]), "the keeper cannot start an opener again"
 check(core, "core", ("BPF", "PERFMON", "SYSLOG"))
-server = [p for p in openers if p.parent == keeper.pid]
-workers = [p for p in openers if p.parent != keeper.pid]
-assert len(server) == 1 and workers, (server, workers)
+server = children_of(processes, "fleetprof-opener", True)
+assert len(server) == 1, server
 for process in openers:
     check(process, "opener" if process in server else "opener's worker", ("SYS_PTRACE", "CHECKPOINT_RESTORE", "DAC_READ_SEARCH"))
-supervisor = [p for p in symbolizers if p.parent == keeper.pid]
-children = [p for p in symbolizers if p.parent != keeper.pid]
-assert len(supervisor) == 1 and children, (supervisor, children)
+supervisor = children_of(processes, "fleetprof-symbolizer", True)
+assert len(supervisor) == 1, supervisor
 check(supervisor[0], "symbolizer", (), other_user=True)
-for process in children:
-    if process.status["Seccomp"] == "0": # it was just forked
-        time.sleep(0.2)
-        try:
-            process = Process(process.pid)
-        except OSError:
-            continue
+for process in children_of(processes, "fleetprof-symbolizer", False):
     check(process, "symbolizer's child", (), other_user=True, seccomp=2)
     assert sorted(process.fds) == [0, 1, 2], f"a child holds {process.fds}"
-    with open(f"/proc/{process.pid}/limits") as limits:
-        limits = {line[:25].strip(): line[25:45].strip() for line in limits}
     for limit in ("Max data size", "Max cpu time", "Max file size"):
-        assert limits[limit] != "unlimited", f"a child's {limit} is unlimited"
+        assert process.limits[limit] != "unlimited", f"a child's {limit} is unlimited"
 
 # Nobody but the core holds BPF objects and perf events; nobody at all holds a network socket.
 for process in processes:
@@ -96,5 +110,6 @@ for table in ("tcp", "tcp6", "udp", "udp6", "raw", "raw6", "packet"):
         for line in lines:
             assert not inodes & set(line.split()), f"a socket of {table}: {line}"
 END
+kill -INT "$session"
 wait "$session" || fail "the recording ended with $?"
 balanced
