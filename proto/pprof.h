@@ -26,4 +26,15 @@ struct pprof_part {
 /* A part of the profile, not compressed; what it does not use is not in it. Appends; errors as above. */
 int pprof_pack(const struct profile *p, const struct pprof_part *part, struct buf *out);
 
+/*
+ * The same in steps of about a millisecond for each thousand of nr (samples, or entries of a table), for a loop that
+ * must not wait. The profile must live, unchanged, as long as the writer. Each step appends a piece of the file to out:
+ * 1: there is more, 0: done, or an error as above, after which only pprof_free() may follow.
+ */
+struct pprof;
+int pprof_new(struct pprof **ret, const struct profile *p, const struct pprof_part *part);
+int pprof_step(struct pprof *w, size_t nr, struct buf *out);
+struct pprof *pprof_free(struct pprof *w);
+DEFINE_CLEANUP(struct pprof *, pprof_free)
+
 #endif

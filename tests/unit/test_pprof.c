@@ -7,6 +7,7 @@
 #include "tests/fixtures/known_profile.h"
 #include "tests/test.h"
 
+#include <errno.h>
 #include <libdeflate.h>
 
 #define PACKED_MAX (64u << 20)
@@ -321,6 +322,59 @@ static void test_parts(void)
 	CHECK_INT(count, expected);
 }
 
+/* The bytes of a message, whatever the pieces were that it came in. */
+static void repack(const struct buf *pieces, struct buf *ret)
+{
+	Perftools__Profiles__Profile *m = perftools__profiles__profile__unpack(
+		NULL, pieces->len, (const uint8_t *)pieces->data);
+	size_t size;
+
+	CHECK(m);
+	buf_init(ret, PACKED_MAX);
+	size = perftools__profiles__profile__get_packed_size(m);
+	CHECK_INT(perftools__profiles__profile__pack(m, buf_grow(ret, size)), size);
+	done(m);
+}
+
+/* However small the steps, the file is the same, and a step adds no more than so many things take. */
+static void test_steps(void)
+{
+	_cleanup_(profile_freep) struct profile *p = known_big_profile(3000, 20);
+	const struct pprof_part all = { .owner = PROFILE_ALL_OWNERS, .nr_samples = SIZE_MAX };
+	_cleanup_(buf_deinitp) struct buf at_once, pieces, expected, got;
+	_cleanup_(pprof_freep) struct pprof *w = NULL;
+	size_t steps = 0, before, largest = 0;
+	int r;
+
+	buf_init(&at_once, PACKED_MAX);
+	buf_init(&pieces, PACKED_MAX);
+	CHECK_INT(pprof_pack(p, &all, &at_once), 0);
+	CHECK_INT(pprof_new(&w, p, &all), 0);
+	do {
+		before = pieces.len;
+		r = pprof_step(w, 50, &pieces);
+		largest = MAX(largest, pieces.len - before);
+		steps++;
+	} while (r > 0);
+	CHECK_INT(r, 0);
+	CHECK_INT(pprof_step(w, 50, &pieces), 0); /* done is done */
+	CHECK(steps > 2 * 3000 / 50);
+	CHECK(largest < 50 * 200);
+	repack(&at_once, &expected);
+	repack(&pieces, &got);
+	CHECK(got.len == expected.len && !memcmp(got.data, expected.data, got.len));
+}
+
+static void test_no_room(void)
+{
+	_cleanup_(profile_freep) struct profile *p = known_big_profile(3000, 20);
+	const struct pprof_part all = { .owner = PROFILE_ALL_OWNERS, .nr_samples = SIZE_MAX };
+	_cleanup_(buf_deinitp) struct buf out;
+
+	buf_init(&out, 50000);
+	CHECK_INT(pprof_pack(p, &all, &out), -ENOSPC);
+}
+
 static void test_deep_stacks_lose_their_middle(void)
 {
 	_cleanup_(profile_freep) struct profile *p = known_big_profile(20, 30);
@@ -392,6 +446,8 @@ int main(void)
 	RUN(test_comments_carry_the_losses);
 	RUN(test_evil_names);
 	RUN(test_parts);
+	RUN(test_steps);
+	RUN(test_no_room);
 	RUN(test_deep_stacks_lose_their_middle);
 	RUN(test_empty);
 	RUN(test_equal_profiles_are_equal_files);
