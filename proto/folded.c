@@ -2,7 +2,8 @@
  * A profile as folded stacks: owner;comm;root;…;leaf COUNT.
  *
  * Lines are equal when their names are, whatever processes and addresses stand behind them; their counts add up.
- * Lines are sorted by their bytes, so that equal profiles give equal files and two files can be compared.
+ * Lines are sorted by their bytes, so that equal profiles give equal files and two files can be compared: a step's lines
+ * are a run, sorted by itself; then all runs are merged by a heap of their first lines.
  */
 #include "proto/folded.h"
 #include "agent/base/intern.h"
@@ -22,28 +23,30 @@ struct line {
 	uint64_t count;
 };
 
+struct run {
+	struct line *lines;
+	uint32_t *names; /* of all lines */
+	size_t nr, nr_names;
+	size_t next; /* that is not merged yet */
+};
+
 struct folded {
 	const struct profile *profile;
 	struct profile_view view;
+	uint32_t owner;
+	size_t next; /* sample */
+
 	struct intern *names; /* escaped */
 	struct buf escaped;
-	uint32_t
-		*first_name; /* of each location, into frame_names; UINT32_MAX: not looked at yet */
-	uint32_t *frame_names, *line_names;
-	struct line *lines;
-	size_t nr_frame_names, nr_line_names, nr_lines;
-};
+	uint32_t *first_name; /* of each location, into frame_names, + 1; 0: not looked at yet */
+	uint32_t *frame_names;
+	size_t nr_frame_names;
 
-static void folded_deinit(struct folded *f)
-{
-	intern_free(f->names);
-	buf_deinit(&f->escaped);
-	free(f->first_name);
-	free(f->frame_names);
-	free(f->line_names);
-	free(f->lines);
-}
-DEFINE_CLEANUP_EMBEDDED(struct folded, folded_deinit)
+	struct run *runs; /* once all are there, a heap: the first has the least line */
+	size_t nr_runs, runs_size;
+	bool is_heap;
+	struct line pending; /* equal ones may follow; without names: there is none */
+};
 
 static bool is_wanted(const struct profile_sample *s, uint32_t owner)
 {
@@ -73,19 +76,19 @@ static int name_location(struct folded *f, uint32_t location)
 	char tmp[PROFILE_MAX_NAME];
 	int r = 0;
 
-	if (f->first_name[location] != UINT32_MAX)
+	if (f->first_name[location])
 		return 0;
-	f->first_name[location] = (uint32_t)f->nr_frame_names;
+	f->first_name[location] = (uint32_t)f->nr_frame_names + 1;
 	for (uint32_t i = nr; !r && i-- > 0;)
 		r = add_name(f, profile_frame_name(f->profile, location, i, tmp),
 			     &f->frame_names[f->nr_frame_names++]);
 	return r;
 }
 
-static int add_line(struct folded *f, const struct profile_sample *s)
+static int add_line(struct folded *f, struct run *run, const struct profile_sample *s)
 {
-	uint32_t *names = f->line_names + f->nr_line_names;
-	struct line *line = &f->lines[f->nr_lines++];
+	uint32_t *names = run->names + run->nr_names;
+	struct line *line = &run->lines[run->nr++];
 	int r;
 
 	*line = (struct line) { .names = names, .count = s->count };
@@ -96,41 +99,12 @@ static int add_line(struct folded *f, const struct profile_sample *s)
 		uint32_t nr = frames_of(&f->view.locations[l]);
 
 		r = name_location(f, l);
-		memcpy(names + line->nr, f->frame_names + f->first_name[l], nr * sizeof(*names));
+		memcpy(names + line->nr, f->frame_names + f->first_name[l] - 1,
+		       nr * sizeof(*names));
 		line->nr += nr;
 	}
-	f->nr_line_names += line->nr;
+	run->nr_names += line->nr;
 	return r;
-}
-
-/* Makes room for what the wanted samples will take. */
-static int prepare(struct folded *f, uint32_t owner)
-{
-	const struct profile_view *v = &f->view;
-	size_t frames = 0, names = 0, lines = 0;
-
-	for (size_t i = 0; i < v->nr_locations; i++)
-		frames += frames_of(&v->locations[i]);
-	for (size_t i = 0; i < v->nr_samples; i++) {
-		const struct profile_sample *s = &v->samples[i];
-
-		if (!is_wanted(s, owner))
-			continue;
-		lines++;
-		names++;
-		for (uint32_t j = 0; j < s->nr_locations; j++)
-			names +=
-				frames_of(&v->locations[v->stack_locations[s->first_location + j]]);
-	}
-	f->first_name = malloc((v->nr_locations + 1) * sizeof(*f->first_name));
-	f->frame_names = calloc(frames + 1, sizeof(*f->frame_names));
-	f->line_names = calloc(names + 1, sizeof(*f->line_names));
-	f->lines = calloc(lines + 1, sizeof(*f->lines));
-	if (!f->first_name || !f->frame_names || !f->line_names || !f->lines)
-		return -ENOMEM;
-	memset(f->first_name, 0xff, v->nr_locations * sizeof(*f->first_name));
-	buf_init(&f->escaped, 16 * PROFILE_MAX_NAME);
-	return intern_new(&f->names, NAMES_MAX);
 }
 
 /*
@@ -164,9 +138,97 @@ static bool equal(const struct line *a, const struct line *b)
 	return a->nr == b->nr && !memcmp(a->names, b->names, a->nr * sizeof(*a->names));
 }
 
-static void write_line(const struct folded *f, const struct line *line, uint64_t count,
-		       struct buf *out)
+/* Room for the wanted samples from the next on, up to end. */
+static int make_run(struct folded *f, size_t end, struct run *ret)
 {
+	const struct profile_view *v = &f->view;
+	size_t names = 0, lines = 0;
+
+	for (size_t i = f->next; i < end; i++) {
+		const struct profile_sample *s = &v->samples[i];
+
+		if (!is_wanted(s, f->owner))
+			continue;
+		lines++;
+		names++; /* the owner's */
+		for (uint32_t j = 0; j < s->nr_locations; j++)
+			names +=
+				frames_of(&v->locations[v->stack_locations[s->first_location + j]]);
+	}
+	*ret = (struct run) { .lines = calloc(lines + 1, sizeof(*ret->lines)),
+			      .names = calloc(names + 1, sizeof(*ret->names)) };
+	return ret->lines && ret->names ? 0 : -ENOMEM;
+}
+
+static int grow_runs(struct folded *f)
+{
+	size_t size = MAX(2 * f->runs_size, (size_t)16);
+	struct run *runs;
+
+	if (f->nr_runs < f->runs_size)
+		return 0;
+	runs = reallocarray(f->runs, size, sizeof(*runs));
+	if (!runs)
+		return -ENOMEM;
+	f->runs = runs;
+	f->runs_size = size;
+	return 0;
+}
+
+/* A run of up to nr samples: 1 if there are more. */
+static int add_run(struct folded *f, size_t nr)
+{
+	size_t end = f->next + MIN(nr, f->view.nr_samples - f->next);
+	struct run *run;
+	int r = grow_runs(f);
+
+	if (r < 0)
+		return r;
+	run = &f->runs[f->nr_runs++];
+	r = make_run(f, end, run);
+	for (; !r && f->next < end; f->next++) {
+		if (is_wanted(&f->view.samples[f->next], f->owner))
+			r = add_line(f, run, &f->view.samples[f->next]);
+	}
+	if (r < 0)
+		return r;
+	qsort_r(run->lines, run->nr, sizeof(*run->lines), compare, f->names);
+	return f->next < f->view.nr_samples;
+}
+
+static bool is_before(const struct folded *f, const struct run *a, const struct run *b)
+{
+	if (a->next == a->nr || b->next == b->nr)
+		return a->next != a->nr;
+	return compare(&a->lines[a->next], &b->lines[b->next], f->names) < 0;
+}
+
+/* Lets the run at a place sink to where it belongs: runs that are empty go to the bottom. */
+static void sink(struct folded *f, size_t place)
+{
+	for (size_t child; (child = 2 * place + 1) < f->nr_runs; place = child) {
+		struct run run = f->runs[place];
+
+		if (child + 1 < f->nr_runs && is_before(f, &f->runs[child + 1], &f->runs[child]))
+			child++;
+		if (!is_before(f, &f->runs[child], &run))
+			return;
+		f->runs[place] = f->runs[child];
+		f->runs[child] = run;
+	}
+}
+
+static void make_heap(struct folded *f)
+{
+	for (size_t i = f->nr_runs / 2; i-- > 0;)
+		sink(f, i);
+	f->is_heap = true;
+}
+
+static void write_pending(const struct folded *f, struct buf *out)
+{
+	const struct line *line = &f->pending;
+
 	for (size_t i = 0; i < line->nr; i++) {
 		size_t len;
 		const char *name = intern_get(f->names, line->names[i], &len);
@@ -175,34 +237,94 @@ static void write_line(const struct folded *f, const struct line *line, uint64_t
 			buf_addc(out, ';');
 		buf_add(out, name, len);
 	}
-	buf_addf(out, " %" PRIu64 "\n", count);
+	if (line->nr)
+		buf_addf(out, " %" PRIu64 "\n", line->count);
 }
 
-static int write_lines(const struct folded *f, struct buf *out)
+/* Takes up to nr lines off the heap: 1 if there are more. */
+static int write_lines(struct folded *f, size_t nr, struct buf *out)
 {
-	size_t next;
+	struct run *first = f->runs;
 
-	qsort_r(f->lines, f->nr_lines, sizeof(*f->lines), compare, f->names);
-	for (size_t i = 0; i < f->nr_lines && !out->error; i = next) {
-		uint64_t count = 0;
+	for (; nr && first->next < first->nr; nr--) {
+		const struct line *line = &first->lines[first->next++];
 
-		for (next = i; next < f->nr_lines && equal(&f->lines[i], &f->lines[next]); next++)
-			count += f->lines[next].count;
-		write_line(f, &f->lines[i], count, out);
+		if (equal(line, &f->pending)) {
+			f->pending.count += line->count;
+		} else {
+			write_pending(f, out);
+			f->pending = *line;
+		}
+		sink(f, 0);
 	}
+	if (first->next < first->nr)
+		return out->error ?: 1;
+	write_pending(f, out);
 	return out->error;
+}
+
+int folded_step(struct folded *f, size_t nr, struct buf *out)
+{
+	int r;
+
+	if (f->is_heap)
+		return write_lines(f, nr, out);
+	r = add_run(f, nr);
+	if (r)
+		return r;
+	make_heap(f);
+	return 1;
+}
+
+int folded_new(struct folded **ret, const struct profile *p, uint32_t owner)
+{
+	_cleanup_(folded_freep) struct folded *f = calloc(1, sizeof(*f));
+	int r;
+
+	if (!f)
+		return -ENOMEM;
+	f->profile = p;
+	f->owner = owner;
+	profile_view(p, &f->view);
+	f->first_name = calloc(f->view.nr_locations + 1, sizeof(*f->first_name));
+	f->frame_names =
+		calloc(f->view.nr_lines + f->view.nr_locations + 1, sizeof(*f->frame_names));
+	if (!f->first_name || !f->frame_names)
+		return -ENOMEM;
+	buf_init(&f->escaped, 16 * PROFILE_MAX_NAME);
+	r = intern_new(&f->names, NAMES_MAX);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(f);
+	return 0;
+}
+
+struct folded *folded_free(struct folded *f)
+{
+	if (!f)
+		return NULL;
+	intern_free(f->names);
+	buf_deinit(&f->escaped);
+	free(f->first_name);
+	free(f->frame_names);
+	for (size_t i = 0; i < f->nr_runs; i++) {
+		free(f->runs[i].lines);
+		free(f->runs[i].names);
+	}
+	free(f->runs);
+	free(f);
+	return NULL;
 }
 
 int folded_write(const struct profile *p, uint32_t owner, struct buf *out)
 {
-	_cleanup_(folded_deinitp) struct folded f = { .profile = p };
-	int r;
+	_cleanup_(folded_freep) struct folded *f = NULL;
+	int r = folded_new(&f, p, owner);
 
-	profile_view(p, &f.view);
-	r = prepare(&f, owner);
-	for (size_t i = 0; !r && i < f.view.nr_samples; i++) {
-		if (is_wanted(&f.view.samples[i], owner))
-			r = add_line(&f, &f.view.samples[i]);
-	}
-	return r < 0 ? r : write_lines(&f, out);
+	if (r < 0)
+		return r;
+	do
+		r = folded_step(f, SIZE_MAX, out);
+	while (r > 0);
+	return r;
 }

@@ -118,6 +118,31 @@ static void test_empty_and_full(void)
 	CHECK_INT(folded_write(known, PROFILE_ALL_OWNERS, &small), -ENOSPC);
 }
 
+/* However small the steps, the file is the same: equal lines of different runs are one. */
+static void test_steps(void)
+{
+	_cleanup_(profile_freep) struct profile *big = known_big_profile(3000, 20),
+						*known = known_profile();
+	const struct profile *profiles[] = { big, known };
+
+	for (size_t i = 0; i < ARRAY_SIZE(profiles); i++) {
+		_cleanup_(folded_freep) struct folded *f = NULL;
+		_cleanup_(buf_deinitp) struct buf at_once, out;
+		size_t step = i ? 1 : 70, steps = 0;
+		int r;
+
+		buf_init(&at_once, OUT_MAX);
+		buf_init(&out, OUT_MAX);
+		CHECK_INT(folded_write(profiles[i], PROFILE_ALL_OWNERS, &at_once), 0);
+		CHECK_INT(folded_new(&f, profiles[i], PROFILE_ALL_OWNERS), 0);
+		while ((r = folded_step(f, step, &out)) > 0)
+			steps++;
+		CHECK_INT(r, 0);
+		CHECK(steps > 4);
+		CHECK_STR(buf_str(&out), buf_str(&at_once));
+	}
+}
+
 static void test_big(void)
 {
 	_cleanup_(profile_freep) struct profile *p = known_big_profile(50000, 32);
@@ -145,6 +170,7 @@ int main(void)
 	RUN(test_order_and_merging);
 	RUN(test_evil_names);
 	RUN(test_empty_and_full);
+	RUN(test_steps);
 	RUN(test_big);
 	return 0;
 }
