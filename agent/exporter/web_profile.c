@@ -5,12 +5,17 @@
 #include "proto/compact.h"
 #include "proto/flamegraph.h"
 #include "proto/folded.h"
+#include "proto/gzip_stream.h"
 #include "proto/pprof.h"
 
 #include <errno.h>
 #include <string.h>
 
 #define SAMPLES_PER_STEP 2000 /* a millisecond or so */
+#define PPROF_PER_STEP 500 /* as long, since what becomes of them is compressed, too */
+#define PIECE_MAX                                                                                  \
+	(64u                                                                                       \
+	 << 20) /* bytes of a step's pprof: a few dozen KiB, but stacks may be deep and names long */
 #define OWNERS_MAX 20000 /* of one answer; what more there are have no name of their own */
 #define FINE_NS                                                                                    \
 	(3600 * NSEC_PER_SEC) /* up to here a pprof file tells processes and addresses apart */
@@ -26,7 +31,12 @@ struct merge {
 	size_t nr_rows, rows_size, next;
 	struct compact_decoder *decoder; /* of the row under way */
 	struct buf data;
+	/* What becomes of the merged profiles: one of these. */
 	struct flamegraph *graph;
+	struct folded *folded;
+	struct pprof *pprof;
+	struct gzip_stream *gzip; /* of its pieces */
+	struct buf piece;
 };
 
 static void merge_end(struct web_query *q)
@@ -36,6 +46,10 @@ static void merge_end(struct web_query *q)
 	if (!m)
 		return;
 	flamegraph_free(m->graph);
+	folded_free(m->folded);
+	pprof_free(m->pprof);
+	gzip_stream_free(m->gzip);
+	buf_deinit(&m->piece);
 	compact_decoder_free(m->decoder);
 	for (size_t i = 0; i < WEB_SIDES; i++) {
 		profile_free(m->profiles[i]);
@@ -252,25 +266,63 @@ static int finish_flame(struct web_query *q)
 		return r < 0 ? r : 1;
 	}
 	r = flamegraph_step(m->graph, 4 * SAMPLES_PER_STEP, &q->out);
-	if (r == -ENOSPC)
-		return too_much(q);
 	if (r)
 		return r;
 	buf_addc(&q->out, '}');
 	return q->out.error;
 }
 
-static int merge_finish(struct web_query *q)
+static int finish_folded(struct web_query *q)
 {
 	struct merge *m = q->data;
 	int r;
 
-	if (q->kind == WEB_QUERY_FLAME)
-		return finish_flame(q);
+	if (m->folded)
+		return folded_step(m->folded, SAMPLES_PER_STEP, &q->out);
+	r = folded_new(&m->folded, m->profiles[0], PROFILE_ALL_OWNERS);
+	return r < 0 ? r : 1;
+}
+
+static int begin_pprof(struct web_query *q)
+{
+	const struct pprof_part all = { .owner = PROFILE_ALL_OWNERS, .nr_samples = SIZE_MAX };
+	struct merge *m = q->data;
+	int r;
+
 	fill_meta(q, 0);
-	r = q->params.format == WEB_FORMAT_PPROF
-		    ? pprof_write(m->profiles[0], PROFILE_ALL_OWNERS, &q->out)
-		    : folded_write(m->profiles[0], PROFILE_ALL_OWNERS, &q->out);
+	buf_init(&m->piece, PIECE_MAX);
+	r = gzip_stream_new(&m->gzip);
+	r = r ?: pprof_new(&m->pprof, m->profiles[0], &all);
+	return r < 0 ? r : 1;
+}
+
+static int finish_pprof(struct web_query *q)
+{
+	struct merge *m = q->data;
+	int more, r;
+
+	if (!m->pprof)
+		return begin_pprof(q);
+	buf_reset(&m->piece);
+	more = pprof_step(m->pprof, PPROF_PER_STEP, &m->piece);
+	if (more < 0)
+		return more;
+	r = gzip_stream_add(m->gzip, m->piece.data, m->piece.len, &q->out);
+	if (r < 0 || more)
+		return r ?: more;
+	return gzip_stream_finish(m->gzip, &q->out);
+}
+
+static int merge_finish(struct web_query *q)
+{
+	int r;
+
+	if (q->kind == WEB_QUERY_FLAME)
+		r = finish_flame(q);
+	else if (q->params.format == WEB_FORMAT_PPROF)
+		r = finish_pprof(q);
+	else
+		r = finish_folded(q);
 	return r == -ENOSPC ? too_much(q) : r;
 }
 
