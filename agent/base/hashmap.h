@@ -1,7 +1,7 @@
 /*
  * A hash map from a fixed-size key of bytes to a fixed-size value, with a maximum.
  *
- * Open addressing with linear probing over one array of entries. Keys are compared byte by byte, so
+ * Open addressing with linear probing; growing is spread over the puts that follow, so that none takes long. Keys are compared byte by byte, so
  * structs used as keys have no padding, or zeroed padding. The hash is seeded per map: keys come
  * from sampled processes, who must not be able to choose collisions.
  */

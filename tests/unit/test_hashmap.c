@@ -94,6 +94,40 @@ static void test_collisions_and_removals(void)
 	}
 }
 
+/* While it grows, what was there is found, removed and met where it lies, in either table; and nothing comes back. */
+static void test_between_two_tables(void)
+{
+	for (uint32_t nr = 12; nr <= 384;
+	     nr *= 2) { /* one more, and 16 slots or more are to move */
+		for (uint32_t extra = 1; extra < nr / 6; extra++) {
+			_cleanup_(hashmap_freep) struct hashmap *m = NULL;
+			uint32_t truth[RANGE] = { 0 };
+			void *value;
+
+			CHECK_INT(hashmap_new(&m, sizeof(uint32_t), sizeof(uint32_t), RANGE), 0);
+			for (uint32_t k = 0; k < nr + extra; k++) {
+				CHECK_INT(hashmap_put(m, &k, &value, NULL), 0);
+				*(uint32_t *)value = truth[k] = k + 1;
+			}
+			for (uint32_t k = extra % 3; k < nr; k += 3) {
+				CHECK(hashmap_remove(m, &k));
+				CHECK(!hashmap_remove(m, &k) && !hashmap_get(m, &k));
+				truth[k] = 0;
+			}
+			compare(m, truth);
+			for (uint32_t k = 0; k < nr; k += 2) {
+				CHECK_INT(hashmap_put(m, &k, &value, NULL), 0);
+				CHECK_INT(*(uint32_t *)value, truth[k]);
+				*(uint32_t *)value = truth[k] = k + 7;
+			}
+			compare(m, truth);
+			hashmap_clear(m);
+			memset(truth, 0, sizeof(truth));
+			compare(m, truth);
+		}
+	}
+}
+
 static void test_odd_sizes_and_sets(void)
 {
 	_cleanup_(hashmap_freep) struct hashmap *set = NULL, *odd = NULL;
@@ -149,6 +183,7 @@ int main(void)
 {
 	RUN(test_grows_to_its_bound_and_no_further);
 	RUN(test_collisions_and_removals);
+	RUN(test_between_two_tables);
 	RUN(test_odd_sizes_and_sets);
 	RUN(test_hash);
 	return 0;
