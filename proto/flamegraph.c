@@ -228,6 +228,7 @@ static int add_sample(struct flamegraph *g, struct flame_side *side, const struc
 	       side->path[shared].location == leaf[s->nr_locations - 1 - shared])
 		node = side->path[shared++].node;
 	side->path_owner = s->owner;
+	side->work += s->nr_locations - shared;
 	for (side->depth = shared; side->depth < s->nr_locations; side->depth++) {
 		uint32_t location = leaf[s->nr_locations - 1 - side->depth];
 
@@ -248,15 +249,16 @@ static bool is_wanted(const struct flamegraph *g, const struct flame_side *side,
 			    s->owner == g->config.owner);
 }
 
-/* Up to nr samples of a side: 1 if there are more. */
+/* Some samples of a side, of about nr locations that the sample before has not: 1 if there are more. */
 static int build(struct flamegraph *g, struct flame_side *side, size_t nr)
 {
-	for (; nr && side->next < side->view.nr_samples; nr--, side->next++) {
+	for (side->work = 0; side->work < nr && side->next < side->view.nr_samples; side->next++) {
 		const struct profile_sample *s = &side->view.samples[side->next];
 		int r = is_wanted(g, side, s) ? add_sample(g, side, s) : 0;
 
 		if (r)
 			return r;
+		side->work++;
 	}
 	return side->next < side->view.nr_samples;
 }
@@ -298,27 +300,27 @@ int flamegraph_new(struct flamegraph **ret, const struct flamegraph_config *conf
 	return 0;
 }
 
-int flamegraph_step(struct flamegraph *g, size_t samples, struct buf *out)
+int flamegraph_step(struct flamegraph *g, size_t nr, struct buf *out)
 {
 	int r;
 
 	switch (g->phase) {
 	case FLAME_BUILD:
-		r = build(g, &g->sides[0], samples);
+		r = build(g, &g->sides[0], nr);
 		if (!r && g->config.base)
-			r = build(g, &g->sides[1], samples);
+			r = build(g, &g->sides[1], nr);
 		if (r)
 			return r;
 		g->phase = FLAME_FOLD;
 		return 1;
 	case FLAME_FOLD:
-		r = flame_fold(g);
+		r = flame_fold(g, nr);
 		if (r)
 			return r;
 		g->phase = FLAME_HEAD;
 		return 1;
 	default:
-		return flame_write(g, samples, out);
+		return flame_write(g, nr, out);
 	}
 }
 

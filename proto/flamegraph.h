@@ -34,12 +34,12 @@ int flamegraph_json(const struct profile *p, uint32_t owner, const char *title, 
 
 /*
  * The same in steps of some milliseconds, for a loop that must not wait. The profiles must live, unchanged, as long as
- * the graph. Each step does work for about `samples` samples or entries, and appends to out; 1: there is more, 0: done,
- * or an error as above.
+ * the graph. Each step does work for about nr locations of stacks, or nodes, frames and strings of the tree (thousands take a
+ * millisecond), and appends to out; 1: there is more, 0: done, or an error as above.
  */
 struct flamegraph;
 int flamegraph_new(struct flamegraph **ret, const struct flamegraph_config *config);
-int flamegraph_step(struct flamegraph *g, size_t samples, struct buf *out);
+int flamegraph_step(struct flamegraph *g, size_t nr, struct buf *out);
 struct flamegraph *flamegraph_free(struct flamegraph *g);
 DEFINE_CLEANUP(struct flamegraph *, flamegraph_free)
 

@@ -32,6 +32,7 @@ struct flame_side {
 	} * path; /* of the sample before, root first */
 	uint32_t path_owner, depth, path_size;
 	size_t next; /* sample */
+	size_t work; /* of this step: samples, and locations that were looked up */
 };
 
 enum flame_phase {
@@ -70,10 +71,10 @@ int flame_add_string(struct flamegraph *g, const char *s, uint32_t *ret);
 int flame_grow(void *array_of_pointer, uint32_t nr, uint32_t *size, size_t element);
 
 /*
- * Folds what is too small for max_nodes, and forgets frames and strings that nothing names any more, a pass over the tree
- * at a time. 1: there is more, 0: done, or an error.
+ * Folds what is too small for max_nodes, and forgets frames and strings that nothing names any more, about nr of
+ * them or of the nodes at a time. 1: there is more, 0: done, or an error.
  */
-int flame_fold(struct flamegraph *g);
+int flame_fold(struct flamegraph *g, size_t nr);
 struct flame_folding *flame_folding_free(struct flame_folding *f);
 
 /* The next part of the output, of about nr entries: 1: there is more, 0: done, or an error. */

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define SAMPLES_PER_STEP 2000 /* a millisecond or so */
+#define ENTRIES_PER_STEP 8000 /* of the flame graph: the same */
 #define PPROF_PER_STEP 500 /* as long, since what becomes of them is compressed, too */
 #define PIECE_MAX                                                                                  \
 	(64u                                                                                       \
@@ -265,7 +266,7 @@ static int finish_flame(struct web_query *q)
 		r = r ?: begin_graph(q);
 		return r < 0 ? r : 1;
 	}
-	r = flamegraph_step(m->graph, 4 * SAMPLES_PER_STEP, &q->out);
+	r = flamegraph_step(m->graph, ENTRIES_PER_STEP, &q->out);
 	if (r)
 		return r;
 	buf_addc(&q->out, '}');

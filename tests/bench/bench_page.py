@@ -29,7 +29,9 @@ def answers(bench, store):
                 return time.perf_counter() - start, answer.read()
         for what, path in (("owners of a day", f"/api/v1/owners?{day}"), ("series of a day", f"/api/v1/series?{day}&points=300"),
                            ("flame graph of an hour, all owners", f"/api/v1/flame?{hour}"),
-                           ("flame graph of a day, all owners", f"/api/v1/flame?{day}")):
+                           ("flame graph of a day, all owners", f"/api/v1/flame?{day}"),
+                           ("pprof of a day, all owners", f"/api/v1/profile?{day}&format=pprof"),
+                           ("folded stacks of a day, all owners", f"/api/v1/profile?{day}&format=folded")):
             seconds, body = min(ask(path) for _ in range(3))
             bench.row(what, f"{1000 * seconds:.0f} ms", f"{len(body) / 1024:.0f} KB")
         metrics = ask("/metrics")[1].decode()
