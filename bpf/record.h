@@ -118,10 +118,14 @@ enum sample_counter {
 	COUNTER_SELF_TIMED_RUNS, /* one run in 16 times itself */
 	COUNTER_SELF_TIMED_NS,
 	COUNTER_SELF_TIMED_MAX_NS,
+	COUNTER_ASLEEP, /* ticks that did not come while the CPU slept (bpf/asleep.h); no part of the runs */
+	COUNTER_LATE, /* … because the timer was late on a CPU that did not, or may not have slept */
+	COUNTER_STOPPED, /* times that the kernel stopped the event of a CPU that slept */
 	COUNTER_NR
 };
 #define COUNTER_LOST_FIRST COUNTER_LOST_RING_FULL
 #define COUNTER_LOST_LAST COUNTER_LOST_SCRATCH
+#define ASLEEP_CPU_WORDS 128 /* 8,192 CPUs; a power of two */
 
 enum record_type {
 	RECORD_SAMPLE = 1,

@@ -14,6 +14,7 @@
 #include "bpf/record.h"
 #include "bpf/unwind_slot.h"
 #include "bpf/scratch.h"
+#include "bpf/asleep.h"
 #include "bpf/vma.h"
 #include "bpf/cgroup.h"
 #include "bpf/tables.h"
@@ -317,12 +318,15 @@ static __always_inline void run_sample(struct bpf_perf_event_data *ctx)
 	count(c, COUNTER_RUNS);
 	if (!(u32)bpf_get_current_pid_tgid()) {
 		count(c, COUNTER_IDLE);
+		if (s)
+			tick_of_idle(ctx, &s->asleep, c, period_ns);
 		return;
 	}
 	if (!s) {
 		count(c, COUNTER_LOST_SCRATCH);
 		return;
 	}
+	tick_of_task(ctx, &s->asleep, c, period_ns);
 	if (s->busy) {
 		count(c, COUNTER_LOST_NESTED);
 		return;
@@ -340,6 +344,19 @@ SEC("perf_event")
 int sample(struct bpf_perf_event_data *ctx)
 {
 	run_sample(ctx);
+	return 0;
+}
+
+/* Run by user space on each CPU before it reads the counters: a CPU may sleep for long. */
+SEC("raw_tp")
+int settle(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct scratch *s = scratch_of_cpu();
+	u32 zero = 0;
+	struct counters *c = bpf_map_lookup_elem(&counters, &zero);
+
+	if (s && c && !(u32)bpf_get_current_pid_tgid())
+		asleep_until_now(&s->asleep, c, period_ns);
 	return 0;
 }
 

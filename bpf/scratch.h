@@ -75,7 +75,17 @@ struct absent_page {
 	u64 mm, addr;
 };
 
+/* The last run on this CPU, and the last one that found it idle; private to bpf/asleep.h. */
+struct asleep {
+	u64 attached; /* of which set of events; another: what follows says nothing */
+	u64 switches; /* away from the idle task; 0: not known */
+	u64 until_ns; /* ticks until then are accounted for */
+	u64 last_ns; /* the last run, whatever it found */
+	bool is_stopped; /* by the kernel: no tick is due */
+};
+
 struct scratch {
+	struct asleep asleep;
 	u32 busy;
 	u32 nr_words; /* of the part that is being written */
 	u64 last_wake_ns;

@@ -209,6 +209,7 @@ struct task_struct {
 	int pid, tgid;
 	struct mm_struct *mm;
 	struct task_struct *real_parent, *group_leader;
+	unsigned long nvcsw, nivcsw;
 	u64 start_boottime;
 	char comm[16];
 	struct fs_struct *fs;
@@ -216,6 +217,23 @@ struct task_struct {
 	struct uprobe_task *utask;
 	unsigned int in_execve : 1;
 	struct thread_struct thread;
+};
+
+struct hrtimer {
+	s64 _softexpires;
+};
+
+struct hw_perf_event {
+	struct hrtimer hrtimer;
+	u64 interrupts;
+};
+
+struct perf_event {
+	struct hw_perf_event hw;
+};
+
+struct bpf_perf_event_data_kern {
+	struct perf_event *event;
 };
 
 #pragma clang attribute pop

@@ -19,6 +19,8 @@ void loss_describe(const struct loss *loss, struct profile_meta *meta)
 	const struct profile_loss lines[] = {
 		{ "expected", c->expected },
 		{ "runs", c->runs },
+		{ "asleep", c->asleep },
+		{ "late", c->late },
 		{ "missed", c->missed },
 		{ "early", c->early },
 		{ "idle", c->bpf[COUNTER_IDLE] },
@@ -60,8 +62,8 @@ bool loss_balances(const struct loss *loss, struct err *err)
 			c->early, c->early_max);
 		return false;
 	}
-	return equal(err, "expected + early = runs + missed", c->expected + c->early,
-		     c->runs + c->missed) &&
+	return equal(err, "expected + early = runs + asleep + late + missed",
+		     c->expected + c->early, c->runs + c->asleep + c->late + c->missed) &&
 	       equal(err, "runs = idle + filtered + unsupported + sampled + lost", c->runs,
 		     accounted) &&
 	       equal(err, "sampled = records + hot", c->bpf[COUNTER_SAMPLED],
@@ -72,24 +74,36 @@ bool loss_balances(const struct loss *loss, struct err *err)
 		     loss->in_profile + loss->left_out + loss->refused);
 }
 
+/* Each CPU may be a sample ahead or behind at either reading: only the sum of all says something. */
+static void compare_between(const struct sampler_counts *a, const struct sampler_counts *b,
+			    struct sampler_counts *ret)
+{
+	int64_t rest = (int64_t)(b->expected - a->expected - (b->runs - a->runs));
+	int64_t asleep = (int64_t)(b->asleep - a->asleep), late = (int64_t)(b->late - a->late);
+
+	ret->expected = b->expected - a->expected;
+	ret->runs = b->runs - a->runs;
+	ret->early = rest < 0 ? (uint64_t)-rest : 0;
+	rest = MAX(rest, 0);
+	ret->asleep = (uint64_t)MIN(MAX(asleep, 0), rest);
+	rest -= (int64_t)ret->asleep;
+	ret->late = (uint64_t)MIN(MAX(late, 0), rest);
+	ret->missed = (uint64_t)rest - ret->late;
+}
+
 void loss_between(const struct loss *from, const struct loss *to, struct loss *ret)
 {
 	const struct sampler_counts *a = &from->sampler, *b = &to->sampler;
-	/* Each CPU may be a sample ahead or behind at either reading: only the sum of both says something. */
-	int64_t missed = (int64_t)(b->missed - b->early - a->missed + a->early);
 
 	*ret = (struct loss) {
-		.sampler = { .expected = b->expected - a->expected,
-			     .runs = b->runs - a->runs,
-			     .missed = missed > 0 ? (uint64_t)missed : 0,
-			     .early = missed < 0 ? (uint64_t)-missed : 0,
-			     .early_max = b->early_max,
+		.sampler = { .early_max = b->early_max,
 			     .malformed = b->malformed - a->malformed,
 			     .received = b->received - a->received },
 		.in_profile = to->in_profile - from->in_profile,
 		.refused = to->refused - from->refused,
 		.left_out = to->left_out - from->left_out,
 	};
+	compare_between(a, b, &ret->sampler);
 	for (size_t i = 0; i < COUNTER_NR; i++)
 		ret->sampler.bpf[i] = b->bpf[i] - a->bpf[i];
 	ret->sampler.bpf[COUNTER_SELF_TIMED_MAX_NS] = b->bpf[COUNTER_SELF_TIMED_MAX_NS];

@@ -1,7 +1,7 @@
 /*
  * The loss equation: every expected sample is in the profile, or is named as lost.
  *
- *   expected + early = runs + missed            expected comes from outside BPF; early: two clocks that drift apart
+ *   expected + early = runs + asleep + late + missed   expected comes from outside BPF; early: two clocks that drift apart
  *   runs     = idle + filtered + unsupported + sampled + Σ lost(reason)
  *   sampled  = records + hot
  *   records  = in the profile + left out + refused + malformed

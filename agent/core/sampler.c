@@ -24,7 +24,6 @@
 #define DRAIN_MAX_NS (10 * NSEC_PER_MSEC) /* the ring may be filled faster than it is emptied */
 #define DRAIN_CLOCK_EVERY 16
 #define HOTPLUG_INTERVAL_NS (2 * NSEC_PER_SEC)
-#define EARLY_SHARE 1000 /* NTP slews by 500 parts in a million at the most: half of this */
 #define CUT_TRIES 1000
 #define SLABS_MAX 65535u /* a place has 16 bits for the slab */
 #define RULE_CHUNK_BYTES 32768u /* struct rule_chunk of bpf/tables.h */
@@ -412,6 +411,7 @@ int sampler_set_rate(struct sampler *s, uint32_t rate_hz, struct err *err)
 	sampler_cpus_set_period(s->cpus, period_ns);
 	s->period_ns = s->bpf->bss->period_ns = period_ns;
 	s->bpf->bss->epoch++;
+	s->bpf->bss->attached++;
 	return s->paused ? 0 : sampler_cpus_follow(s->cpus, err);
 }
 
@@ -425,6 +425,7 @@ int sampler_pause(struct sampler *s)
 int sampler_resume(struct sampler *s, struct err *err)
 {
 	s->paused = false;
+	s->bpf->bss->attached++;
 	return sampler_cpus_follow(s->cpus, err);
 }
 
@@ -454,10 +455,31 @@ int sampler_stop(struct sampler *s)
 	return r;
 }
 
+/* What the kernel stopped on CPUs that sleep: else the first work after that would not be seen. */
+static void restart_stopped(struct sampler *s)
+{
+	for (unsigned int word = 0; word < ASLEEP_CPU_WORDS; word++) {
+		__u64 bits = __atomic_load_n(&s->bpf->bss->stopped[word], __ATOMIC_RELAXED);
+
+		if (!bits)
+			continue;
+		bits = __atomic_exchange_n(&s->bpf->bss->stopped[word], 0, __ATOMIC_RELAXED);
+		for (; bits; bits &= bits - 1) {
+			unsigned int cpu = word * 64 + (unsigned int)__builtin_ctzll(bits);
+			int r = sampler_cpus_restart(s->cpus, cpu);
+
+			if (r < 0)
+				log_debug("cannot start the event of CPU %u again: %s", cpu,
+					  err_str(r));
+		}
+	}
+}
+
 int sampler_drain(struct sampler *s)
 {
 	int r;
 
+	restart_stopped(s);
 	s->drain_until_ns = clock_boot_ns() + DRAIN_MAX_NS;
 	r = ring_buffer__consume(s->ring);
 	if (r == -EAGAIN)
@@ -499,20 +521,6 @@ int sampler_set_cgroup(struct sampler *s, uint64_t cgroup, enum cgroup_state sta
 				    sizeof(value), BPF_ANY);
 }
 
-/* One CPU's runs against what its events should have brought. */
-static void compare_runs(const struct sampler *s, unsigned int cpu, uint64_t runs,
-			 struct sampler_counts *counts)
-{
-	uint64_t expected = sampler_cpus_expected(s->cpus, cpu);
-
-	counts->expected += expected;
-	if (expected > runs)
-		counts->missed += expected - runs;
-	else
-		counts->early += runs - expected;
-	counts->early_max += expected / EARLY_SHARE + 1;
-}
-
 int sampler_forget_file(struct sampler *s, const struct rec_map *identity)
 {
 	struct file_key key = file_key(identity);
@@ -528,20 +536,36 @@ int sampler_forget_cgroup(struct sampler *s, uint64_t cgroup)
 	return r == -ENOENT ? 0 : r;
 }
 
+/* A CPU that sleeps, and for how long already: each is asked. What cannot be asked stays missed. */
+static void settle(struct sampler *s)
+{
+	int fd = bpf_program__fd(s->bpf->progs.settle);
+
+	for (unsigned int cpu = 0; cpu < s->nr_possible_cpus; cpu++) {
+		LIBBPF_OPTS(bpf_test_run_opts, opts, .flags = BPF_F_TEST_RUN_ON_CPU, .cpu = cpu);
+
+		if (sampler_cpus_has(s->cpus, cpu))
+			bpf_prog_test_run_opts(fd, &opts);
+	}
+}
+
 int sampler_read_counts(struct sampler *s, struct sampler_counts *ret)
 {
 	struct sampler_counts counts = { .malformed = s->malformed, .received = s->received };
-	_cleanup_(freep) uint64_t *runs = calloc(s->nr_possible_cpus, sizeof(*runs));
+	_cleanup_(freep) struct sampler_cpu_counts *cpus =
+		calloc(s->nr_possible_cpus, sizeof(*cpus));
 	int r;
 
-	if (!runs)
+	if (!cpus)
 		return -ENOMEM;
+	settle(s);
 	r = sampler_counters_read(bpf_map__fd(s->bpf->maps.counters), s->nr_possible_cpus,
-				  counts.bpf, runs);
+				  counts.bpf, cpus);
 	if (r < 0)
 		return r;
-	for (size_t cpu = 0; cpu < s->nr_possible_cpus; cpu++)
-		compare_runs(s, (unsigned int)cpu, runs[cpu], &counts);
+	for (unsigned int cpu = 0; cpu < s->nr_possible_cpus; cpu++)
+		sampler_counters_compare(&counts, cpu, sampler_cpus_expected(s->cpus, cpu),
+					 &cpus[cpu]);
 	counts.runs = counts.bpf[COUNTER_RUNS];
 	*ret = counts;
 	return 0;

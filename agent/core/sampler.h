@@ -65,12 +65,14 @@ typedef void (*sampler_fn)(const struct sampler_sample *sample, void *userdata);
 /* All CPUs added up, since sampler_start(). */
 struct sampler_counts {
 	/*
-	 * expected: Σ Δ(perf fd count) / period, from outside BPF. On each CPU it is above the runs by what was missed,
-	 * or below by what came early: the timer goes by CLOCK_MONOTONIC, which NTP makes faster or slower, the
-	 * count by the scheduler's clock, which it does not. Up to early_max that is no error.
-	 * While events run, a sample may be in one of the two and not yet in the other.
+	 * expected: Σ time enabled / period, by perf itself, from outside BPF. On each CPU it is above the runs by the
+	 * ticks that did not come while it slept, by those of a late timer and by what was missed, or below by what came early: the timer goes
+	 * by CLOCK_MONOTONIC, which NTP makes faster or slower, that time by the scheduler's clock, which it does
+	 * not. Up to early_max that is no error. While events run, a sample may be in one and not yet in the other.
 	 */
-	uint64_t expected, runs, missed, early, early_max;
+	uint64_t expected, runs, asleep, late, missed, early, early_max;
+	unsigned int nr_silent,
+		silent_cpu; /* CPUs of which no tick came at all; the first of them */
 	uint64_t bpf[COUNTER_NR];
 	uint64_t malformed; /* records that the wall refused; a bug, never seen */
 	uint64_t received; /* records handed out */

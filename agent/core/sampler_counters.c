@@ -8,6 +8,8 @@
 #include <sched.h>
 #include <string.h>
 
+#define EARLY_SHARE 1000 /* NTP slews by 500 parts in a million at the most: half of this */
+#define SILENT_MIN 10 /* so many ticks in a row are no accident */
 #define TRIES 1000 /* a program takes microseconds, and runs at most some thousand times a second */
 
 bool sampler_counters_settled(const uint64_t *c)
@@ -32,7 +34,7 @@ static void add(uint64_t *sum, const uint64_t *counters)
 }
 
 int sampler_counters_read(int map_fd, size_t nr_cpus, uint64_t ret_sum[COUNTER_NR],
-			  uint64_t *ret_runs)
+			  struct sampler_cpu_counts *ret_cpus)
 {
 	_cleanup_(freep) uint64_t *values = calloc(nr_cpus * COUNTER_NR, sizeof(*values));
 	_cleanup_(freep) bool *taken = calloc(nr_cpus, sizeof(*taken));
@@ -53,7 +55,11 @@ int sampler_counters_read(int map_fd, size_t nr_cpus, uint64_t ret_sum[COUNTER_N
 			if (taken[cpu] || !sampler_counters_settled(counters))
 				continue;
 			add(sum, counters);
-			ret_runs[cpu] = counters[COUNTER_RUNS];
+			ret_cpus[cpu] = (struct sampler_cpu_counts) {
+				.runs = counters[COUNTER_RUNS],
+				.asleep = counters[COUNTER_ASLEEP],
+				.late = counters[COUNTER_LATE],
+			};
 			taken[cpu] = true;
 			left--;
 		}
@@ -62,4 +68,25 @@ int sampler_counters_read(int map_fd, size_t nr_cpus, uint64_t ret_sum[COUNTER_N
 		return -EBUSY;
 	memcpy(ret_sum, sum, sizeof(sum));
 	return 0;
+}
+
+void sampler_counters_compare(struct sampler_counts *counts, unsigned int cpu, uint64_t expected,
+			      const struct sampler_cpu_counts *of_cpu)
+{
+	uint64_t left = expected > of_cpu->runs ? expected - of_cpu->runs : 0;
+	uint64_t asleep = MIN(of_cpu->asleep, left);
+	uint64_t late = MIN(of_cpu->late, left - asleep);
+	uint64_t missed = left - asleep - late;
+
+	counts->expected += expected;
+	counts->asleep += asleep;
+	counts->late += late;
+	counts->missed += missed;
+	if (of_cpu->runs > expected)
+		counts->early += of_cpu->runs - expected;
+	counts->early_max += expected / EARLY_SHARE + 1;
+	if (of_cpu->runs || missed < SILENT_MIN)
+		return;
+	if (!counts->nr_silent++)
+		counts->silent_cpu = cpu;
 }

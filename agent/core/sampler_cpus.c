@@ -32,6 +32,7 @@ int sampler_cpus_open(unsigned int cpu, uint64_t period_ns, void *userdata)
 		.type = PERF_TYPE_SOFTWARE,
 		.config = PERF_COUNT_SW_CPU_CLOCK,
 		.sample_period = period_ns,
+		.read_format = PERF_FORMAT_TOTAL_TIME_ENABLED,
 		.disabled = 1,
 	};
 	int fd = (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
@@ -117,13 +118,16 @@ static int explain(struct err *err, int r, unsigned int cpu)
 	return err_errno(err, r, "cannot open a perf event on CPU %u", cpu);
 }
 
+/* Not by its count, which leaves out the time for which the kernel stopped the event (bpf/asleep.h). */
 static uint64_t samples_of(const struct sampler_cpus *cpus, int fd)
 {
-	uint64_t count = 0;
+	struct {
+		uint64_t count, enabled_ns;
+	} read_format = { 0 };
 
-	if (read(fd, &count, sizeof(count)) != sizeof(count))
+	if (read(fd, &read_format, sizeof(read_format)) != sizeof(read_format))
 		return 0;
-	return count / cpus->period_ns;
+	return read_format.enabled_ns / cpus->period_ns;
 }
 
 static void close_event(struct sampler_cpus *cpus, unsigned int cpu)
@@ -216,6 +220,19 @@ uint64_t sampler_cpus_expected(const struct sampler_cpus *cpus, unsigned int cpu
 	if (cpu >= CPUS_MAX)
 		return 0;
 	return cpus->gone[cpu] + (cpus->fds[cpu] >= 0 ? samples_of(cpus, cpus->fds[cpu]) : 0);
+}
+
+bool sampler_cpus_has(const struct sampler_cpus *cpus, unsigned int cpu)
+{
+	return cpu < CPUS_MAX && cpus->fds[cpu] >= 0;
+}
+
+int sampler_cpus_restart(struct sampler_cpus *cpus, unsigned int cpu)
+{
+	if (!sampler_cpus_has(cpus, cpu))
+		return 0; /* gone since */
+	/* The only call that starts again what the kernel stopped, at once and with a whole period before it. */
+	return ioctl(cpus->fds[cpu], PERF_EVENT_IOC_PERIOD, &cpus->period_ns) < 0 ? err_last() : 0;
 }
 
 size_t sampler_cpus_count(const struct sampler_cpus *cpus)

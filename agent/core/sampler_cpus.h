@@ -4,6 +4,7 @@
 
 #include "agent/base/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -40,7 +41,16 @@ void sampler_cpus_set_period(struct sampler_cpus *cpus, uint64_t period_ns);
 /* Stops all events; their counts stay readable. */
 int sampler_cpus_stop(struct sampler_cpus *cpus);
 
-/* Time that this CPU's events counted / period, rounded down per event; those of before a hot-unplug included. */
+/* Has it an event? */
+bool sampler_cpus_has(const struct sampler_cpus *cpus, unsigned int cpu);
+
+/* Starts its event again, which the kernel stopped for too many interrupts without a scheduler tick. */
+int sampler_cpus_restart(struct sampler_cpus *cpus, unsigned int cpu);
+
+/*
+ * Time for which this CPU's events were enabled / period, rounded down per event; those of before a hot-unplug
+ * included.
+ */
 uint64_t sampler_cpus_expected(const struct sampler_cpus *cpus, unsigned int cpu);
 
 size_t sampler_cpus_count(const struct sampler_cpus *cpus);

@@ -228,7 +228,7 @@ def check_balance(header):
     x = header["losses"]
     lost = sum(n for name, n in x.items() if name.startswith("lost: ") and name not in
                ("lost: malformed record", "lost: profile full"))
-    check(x["expected"] + x["early"] == x["runs"] + x["missed"], f"expected: {x}")
+    check(x["expected"] + x["early"] == x["runs"] + x["asleep"] + x["late"] + x["missed"], f"expected: {x}")
     check(x["runs"] == x["idle"] + x["filtered"] + x["unsupported"] + x["sampled"] + lost, f"runs: {x}")
     check(x["sampled"] == x["in profile"] + x["filtered by path"] + x["lost: profile full"] + x["lost: malformed record"],
           f"sampled: {x}")

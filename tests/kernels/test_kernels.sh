@@ -35,6 +35,9 @@ for kernel in "$tree"/build/kernels/*/vmlinuz; do
 		[ "$hot" -ge 5 ] || fail "$name: only $hot samples of the hot function, recording the $what"
 		echo "$name: recording the $what: $hot samples of the hot program"
 	done
+	grep -q 'STATUS asleep 0' "$work/record.log" || fail "$name: recording CPUs that sleep fails"
+	grep -q 'LOG asleep: loss equation: balanced' "$work/record.log" || fail "$name: CPUs that sleep do not balance"
+	! grep -q 'LOG asleep: .*brought no tick' "$work/record.log" || fail "$name: a CPU brought no tick"
 	grep -q '^FOLDED host: /group;spin;' "$work/record.log" || fail "$name: the cgroup is not the owner"
 	grep -q '^LOG hotplug: .*CPU 1 is closed' "$work/record.log" || fail "$name: nobody saw CPU 1 go"
 	[ "$(grep -c '^LOG hotplug: .*CPU 1 is open' "$work/record.log")" = 2 ] || fail "$name: nobody saw CPU 1 come back"

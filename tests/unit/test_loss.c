@@ -1,5 +1,6 @@
 /* The loss equation: it balances, or says which of its lines does not. */
 #include "agent/core/loss.h"
+#include "agent/core/sampler_counters.h"
 #include "tests/test.h"
 
 /* A window of which every line is different, and which balances. */
@@ -8,7 +9,9 @@ static struct loss balanced(void)
 	struct loss loss = {
 		.sampler = { .expected = 1000,
 			     .runs = 990,
-			     .missed = 12,
+			     .asleep = 5,
+			     .late = 4,
+			     .missed = 3,
 			     .early = 2,
 			     .early_max = 3,
 			     .malformed = 3,
@@ -52,10 +55,12 @@ static void test_every_line_counts(void)
 		uint64_t *counter;
 		const char *line;
 	} cases[] = {
-		{ &loss.sampler.expected, "expected + early = runs + missed" },
-		{ &loss.sampler.early, "expected + early = runs + missed" },
-		{ &loss.sampler.missed, "expected + early = runs + missed" },
-		{ &loss.sampler.runs, "expected + early = runs + missed" },
+		{ &loss.sampler.expected, "expected + early = runs + asleep + late + missed" },
+		{ &loss.sampler.early, "expected + early = runs + asleep + late + missed" },
+		{ &loss.sampler.asleep, "expected + early = runs + asleep + late + missed" },
+		{ &loss.sampler.late, "expected + early = runs + asleep + late + missed" },
+		{ &loss.sampler.missed, "expected + early = runs + asleep + late + missed" },
+		{ &loss.sampler.runs, "expected + early = runs + asleep + late + missed" },
 		{ &loss.sampler.bpf[COUNTER_IDLE], "runs = idle" },
 		{ &loss.sampler.bpf[COUNTER_FILTERED], "runs = idle" },
 		{ &loss.sampler.bpf[COUNTER_UNSUPPORTED], "runs = idle" },
@@ -134,6 +139,66 @@ static void test_between(void)
 	CHECK_INT(between.sampler.early, 1);
 }
 
+/* What a reading knew too little of may be taken back by the next: nothing gets negative, and it still balances. */
+static void test_between_takes_back(void)
+{
+	struct loss from = balanced(), to = balanced(), between;
+	struct err err = ERR_NULL;
+
+	to.sampler.expected += 30;
+	to.sampler.runs += 10;
+	to.sampler.bpf[COUNTER_RUNS] += 10;
+	to.sampler.bpf[COUNTER_IDLE] += 10;
+	to.sampler.asleep += 25;
+	to.sampler.late -= 2;
+	to.sampler.missed -= 3;
+	CHECK(loss_balances(&to, &err));
+	loss_between(&from, &to, &between);
+	CHECK(loss_balances(&between, &err));
+	CHECK_INT(between.sampler.asleep, 20);
+	CHECK_INT(between.sampler.late, 0);
+	CHECK_INT(between.sampler.missed, 0);
+	to.sampler.asleep -= 15;
+	to.sampler.late += 7;
+	to.sampler.missed += 8;
+	loss_between(&from, &to, &between);
+	CHECK(loss_balances(&between, &err));
+	CHECK_INT(between.sampler.asleep, 10);
+	CHECK_INT(between.sampler.late, 5);
+	CHECK_INT(between.sampler.missed, 5);
+}
+
+/* One CPU's ticks: each has one reason, and none has more than there are. */
+static void test_compare(void)
+{
+	const struct {
+		uint64_t expected;
+		struct sampler_cpu_counts cpu;
+		uint64_t asleep, late, missed, early;
+		unsigned int nr_silent;
+	} cases[] = {
+		{ 100, { .runs = 100 }, 0, 0, 0, 0, 0 },
+		{ 100, { .runs = 101 }, 0, 0, 0, 1, 0 },
+		{ 100, { .runs = 90, .asleep = 4, .late = 3 }, 4, 3, 3, 0, 0 },
+		{ 100, { .runs = 98, .asleep = 4, .late = 3 }, 2, 0, 0, 0, 0 },
+		{ 100, { .runs = 101, .asleep = 4, .late = 3 }, 0, 0, 0, 1, 0 },
+		{ 100, { .runs = 0, .asleep = 99 }, 99, 0, 1, 0, 0 },
+		{ 100, { .runs = 0 }, 0, 0, 100, 0, 1 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct sampler_counts counts = { .expected = 0 };
+
+		sampler_counters_compare(&counts, 5, cases[i].expected, &cases[i].cpu);
+		CHECK_INT(counts.asleep, cases[i].asleep);
+		CHECK_INT(counts.late, cases[i].late);
+		CHECK_INT(counts.missed, cases[i].missed);
+		CHECK_INT(counts.early, cases[i].early);
+		CHECK_INT(counts.nr_silent, cases[i].nr_silent);
+		CHECK_INT(counts.silent_cpu, cases[i].nr_silent ? 5 : 0);
+	}
+}
+
 /* What the person reads adds up too. */
 static void test_lines(void)
 {
@@ -166,6 +231,8 @@ int main(void)
 	RUN(test_every_line_counts);
 	RUN(test_early_is_bounded);
 	RUN(test_between);
+	RUN(test_between_takes_back);
+	RUN(test_compare);
 	RUN(test_lines);
 	return 0;
 }
