@@ -301,11 +301,30 @@ static void look_at_memory(struct doctor *d)
 			   (double)d->config->memory.limit / (1 << 20));
 }
 
+/* Whether a server answers is for the exporter to find out: nothing here touches the network. */
+static void look_at_debuginfod(struct doctor *d)
+{
+	const struct config_strings *urls = d->config ? &d->config->debuginfod.urls : NULL;
+
+	if (!urls)
+		return;
+	if (!urls->nr)
+		doctor_add(d, DOCTOR_OK, "debuginfod", NULL,
+			   "off: debug files are looked for on this host and in its containers "
+			   "only (the agent asks the servers that debuginfod.urls names)");
+	else
+		doctor_add(
+			d, DOCTOR_OK, "debuginfod", NULL,
+			"%s%s is asked by the agent for debug files that this host does not have",
+			urls->items[0], urls->nr > 1 ? " (and more)" : "");
+}
+
 void doctor_host(struct doctor *d)
 {
 	look_at_cgroups(d);
 	look_at_containers(d);
 	look_at_runtimes(d);
+	look_at_debuginfod(d);
 	look_at_disk(d);
 	look_at_memory(d);
 	look_at_limits(d);

@@ -52,6 +52,23 @@ static int try_sampler(struct sampler **sampler, struct loop *loop, size_t *ret_
 	return r < 0 ? err_errno(err, r, "cannot end the trial") : 0;
 }
 
+/* A CPU that only slept is none of these: that no tick came is known then. */
+static void say_ticks(struct doctor *d, const struct sampler_counts *counts)
+{
+	if (counts->nr_silent)
+		doctor_add(d, DOCTOR_WARN, "ticks",
+			   "what runs there is not sampled: look for a host that does not run this "
+			   "virtual CPU (steal in /proc/stat), or a program that is in bpf(2) all "
+			   "the time",
+			   "CPU %u brought no tick%s", counts->silent_cpu,
+			   counts->nr_silent > 1 ? ", and others neither" : "");
+	else
+		doctor_add(d, DOCTOR_OK, "ticks", NULL,
+			   "%" PRIu64 " of %" PRIu64 " came; %" PRIu64
+			   " of the rest while a CPU slept, %" PRIu64 " by a late timer",
+			   counts->runs, counts->expected, counts->asleep, counts->late);
+}
+
 static void say_result(struct doctor *d, const struct sampler_counts *counts, size_t stacks)
 {
 	uint64_t timed = counts->bpf[COUNTER_SELF_TIMED_RUNS];
@@ -96,6 +113,8 @@ void doctor_sampling(struct doctor *d)
 			"%s", err.text[0] ? err.text : err_str(r));
 	else
 		say_result(d, &counts, stacks);
+	if (!r && counts.runs)
+		say_ticks(d, &counts);
 }
 
 void doctor_interrupts(struct doctor *d)

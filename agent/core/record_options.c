@@ -35,6 +35,9 @@ const char *record_options_help(void)
 	       "      --cgroup PATH      this cgroup and all below it\n"
 	       "      -- COMMAND         runs COMMAND and samples it and its children\n"
 	       "\n"
+	       "Debug files are looked for on this host and in the containers; servers (debuginfod) are asked by\n"
+	       "the agent only, if its setting debuginfod.urls names some: fleetprof agent --help.\n"
+	       "\n"
 	       "Ctrl-C ends the recording early and still writes the files; once more, and what has no name\n"
 	       "yet stays an address. Exit status: 0; that of COMMAND; 1 on an error, 2 on a wrong option, 3 when\n"
 	       "every process of --pid ended before the time was up (the files are there).\n";

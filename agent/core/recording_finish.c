@@ -193,6 +193,15 @@ static void print_balance(const struct recording *r)
 		printf("loss equation: NOT balanced: %s (please report this)\n", err.text);
 }
 
+static void warn_of_silent(const struct sampler_counts *c)
+{
+	if (c->nr_silent)
+		log_warn(
+			"%u CPUs brought no tick at all, CPU %u first: what ran there is not in the "
+			"profile (fleetprof doctor says more)",
+			c->nr_silent, c->silent_cpu);
+}
+
 static void print_cost(const struct recording *r, const struct symbolize_counts *counts)
 {
 	const struct sampler_counts *c = &r->sampling.loss.sampler;
@@ -260,6 +269,7 @@ int recording_finish(struct recording *r, struct err *err)
 	print_balance(r);
 	print_cost(r, &counts);
 	print_tables(r);
+	warn_of_silent(&r->sampling.loss.sampler);
 	if (!r->sampling.loss.in_profile)
 		log_warn(
 			"nothing was sampled: what was asked for used no CPU while it was watched");

@@ -155,6 +155,7 @@ static void test_host(void)
 				 .state_dir = (char *)"/var/lib/fleetprof",
 				 .memory = { .limit = 128 << 20 },
 				 .store = { .max_bytes = 2ull << 30, .max_share = 5 } };
+	char *server = (char *)"https://debug.example";
 	struct doctor d;
 
 	begin(&d);
@@ -178,10 +179,13 @@ static void test_host(void)
 	found(&d, "container names", DOCTOR_OK, "/var/lib/docker/containers");
 	found(&d, "memory", DOCTOR_WARN, "may have 64 MiB");
 	found(&d, "clock source", DOCTOR_WARN, "hpet");
+	found(&d, "debuginfod", DOCTOR_OK, "off");
+	config.debuginfod.urls = (struct config_strings) { .items = &server, .nr = 1 };
 	config.store.min_free = 101; /* no disk has that */
 	d.nr = 0;
 	doctor_host(&d);
 	found(&d, "disk", DOCTOR_WARN, "does not grow");
+	found(&d, "debuginfod", DOCTOR_OK, "https://debug.example is asked");
 	end(&d);
 }
 
