@@ -1,5 +1,6 @@
 /* Abbreviations. */
 #include "symbolizer/dwarf_abbrev.h"
+#include "agent/base/cleanup.h"
 
 #include <dwarf.h>
 #include <errno.h>
@@ -9,27 +10,77 @@
 #define ATTRS_MAX (1u << 20)
 #define ATTRS_PER_ENTRY_MAX 1024
 
-static int add_code(struct dwarf_abbrevs *t, uint64_t code, const struct dwarf_abbrev *a)
-{
-	int r = 0;
+#define ONE_BYTE_CODES 128 /* LEB128s of one byte: there is room for these always */
 
+static const struct dwarf_code code_0 = { .size = 1,
+					  .sibling_at = DWARF_SIBLING_NONE,
+					  .role = DWARF_ROLE_END,
+					  .deeper = -1,
+					  .plain = 1 << DWARF_ROLE_END };
+
+/* Can an entry be passed over by its size, if its few LEB128s take one byte each? Sets where they are, and the size. */
+static bool is_plain(const struct dwarf_abbrevs *t, const struct dwarf_abbrev *a,
+		     struct dwarf_code *code)
+{
+	uint32_t size = 1, nr = 0;
+
+	for (uint32_t i = 0; i < a->nr_steps; i++) {
+		uint32_t step = t->steps[a->first_step + i];
+
+		if (step == DWARF_SKIP_LEB && nr < DWARF_LEBS && size <= UINT8_MAX)
+			code->leb[nr++] = (uint8_t)size++;
+		else if (step < DWARF_SKIP_LEB)
+			size += step;
+		else
+			return false;
+	}
+	code->size = (uint16_t)size;
+	return size <= UINT16_MAX;
+}
+
+static struct dwarf_code code_of(const struct dwarf_abbrevs *t, const struct dwarf_abbrev *a)
+{
+	bool jump = a->children && a->sibling;
+	struct dwarf_code code = {
+		.index = (uint32_t)t->nr,
+		.first_step = a->first_step,
+		.nr_steps = (uint16_t)a->nr_steps,
+		.sibling_at = jump ? a->sibling_at : DWARF_SIBLING_NONE,
+		.role = a->role,
+		.deeper = a->children,
+	};
+
+	if (!jump && is_plain(t, a, &code))
+		code.plain = (uint8_t)(1u << a->role);
+	return code;
+}
+
+static int add_code_room(struct dwarf_abbrevs *t, uint64_t code)
+{
 	if (code >= CODES_MAX)
 		return -ENOSPC;
-	while (t->nr_codes <= code && !r) {
-		r = mem_grow(t->mem, (void **)&t->by_code, &t->codes_size, t->nr_codes,
-			     sizeof(*t->by_code), CODES_MAX);
-		if (!r)
-			t->by_code[t->nr_codes++] = (struct dwarf_code) { .index = 0 };
+	while (t->codes_size <= code) {
+		size_t nr = t->codes_size;
+		int r = mem_grow(t->mem, (void **)&t->by_code, &t->codes_size, nr,
+				 sizeof(*t->by_code), CODES_MAX);
+
+		if (r)
+			return r;
+		memset(&t->by_code[nr], 0, (t->codes_size - nr) * sizeof(*t->by_code));
 	}
-	if (!r && !t->by_code[code].index) /* the first of a code counts */
-		t->by_code[code] =
-			(struct dwarf_code) { .index = (uint32_t)t->nr,
-					      .fixed = !a->sibling && a->fixed < DWARF_FIXED_NOT
-							       ? (uint16_t)a->fixed
-							       : DWARF_FIXED_NOT,
-					      .role = a->role,
-					      .children = a->children };
-	return r;
+	return 0;
+}
+
+static int add_code(struct dwarf_abbrevs *t, uint64_t code, const struct dwarf_abbrev *a)
+{
+	int r = add_code_room(t, code);
+
+	if (r)
+		return r;
+	t->nr_codes = MAX(t->nr_codes, (size_t)code + 1);
+	if (!t->by_code[code].index) /* the first of a code counts */
+		t->by_code[code] = code_of(t, a);
+	return 0;
 }
 
 static int add_attr(struct dwarf_abbrevs *t, const struct dwarf_attr *attr)
@@ -172,8 +223,10 @@ int dwarf_abbrevs_init(struct dwarf_abbrevs *t, struct reader r, const struct dw
 {
 	struct dwarf_abbrevs table = { .format = *format, .mem = mem };
 	uint64_t code;
-	int rc = 0;
+	int rc = add_code_room(&table, ONE_BYTE_CODES - 1);
 
+	if (!rc)
+		table.by_code[0] = code_0;
 	while (!rc && (!only || !table.nr) && (code = reader_uleb(&r)) != 0) {
 		if (only && code != only)
 			skip_abbrev(&r);
@@ -225,15 +278,27 @@ void dwarf_abbrevs_deinit(struct dwarf_abbrevs *t)
 	*t = (struct dwarf_abbrevs) { .mem = t->mem };
 }
 
-void dwarf_abbrev_skip_slowly(const struct dwarf_abbrevs *t, const struct dwarf_abbrev *a,
-			      struct reader *r)
+/* Most numbers take a byte, and so do most lengths. */
+struct reader dwarf_skip_steps(const struct dwarf_abbrevs *t, uint32_t first_step,
+			       uint32_t nr_steps, struct reader r)
 {
-	const uint32_t *steps = &t->steps[a->first_step];
+	const uint32_t *steps = &t->steps[first_step];
 
-	for (uint32_t i = 0; i < a->nr_steps; i++) {
-		if (steps[i] < DWARF_SKIP_LEB)
-			reader_skip(r, steps[i]);
-		else
-			dwarf_skip(r, steps[i], &t->format);
+	for (uint32_t i = 0; i < nr_steps; i++) {
+		bool is_short = r.at != r.end && *r.at < 0x80;
+
+		if (steps[i] < DWARF_SKIP_LEB) {
+			reader_skip(&r, steps[i]);
+		} else if (is_short && steps[i] == DWARF_SKIP_LEB) {
+			r.at++;
+		} else if (is_short && steps[i] == DWARF_SKIP_BLOCK) {
+			reader_skip(&r, 1U + *r.at);
+		} else {
+			struct reader slow = r;
+
+			dwarf_skip(&slow, steps[i], &t->format);
+			r = slow;
+		}
 	}
+	return r;
 }

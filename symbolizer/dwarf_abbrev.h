@@ -21,6 +21,7 @@ enum dwarf_role {
 	DWARF_ROLE_SCOPE, /* namespaces and modules: functions are among its children */
 	DWARF_ROLE_TYPE, /* a class may hold functions; in C it never does */
 	DWARF_ROLE_BLOCK, /* within a function, what is inlined may be within it */
+	DWARF_ROLE_END, /* of a list of children; not an entry */
 };
 
 /* Where in an entry an attribute is, when all before it are of a fixed size. */
@@ -42,20 +43,30 @@ struct dwarf_abbrev {
 	uint32_t first_step, nr_steps; /* how to pass over it, runs of fixed sizes put together */
 };
 
-/* What it takes to pass over an entry, all in one load: a walk goes over millions of them. */
+#define DWARF_LEBS 3
+#define DWARF_SIBLING_NONE UINT16_MAX
+
+/*
+ * What it takes to pass over an entry, all in one place: a walk goes over millions of them. Code 0, which ends a list of
+ * children, is one like the others: of no attributes, and a step out instead of in.
+ */
 struct dwarf_code {
 	uint32_t index; /* of the abbreviation, + 1; 0: no such code */
-	uint16_t
-		fixed; /* bytes of all attributes; DWARF_FIXED_NOT: differs, or the children can be jumped over */
+	uint32_t first_step;
+	uint16_t nr_steps;
+	uint16_t sibling_at; /* DWARF_SIBLING_NONE: its children cannot be jumped over */
+	uint16_t size; /* bytes of code and attributes, if all of its LEB128s take one byte */
+	uint8_t leb[DWARF_LEBS]; /* where those are; 0: the code, that takes one as well */
 	uint8_t role;
-	uint8_t children; /* 1: the entries behind it are its children */
+	int8_t deeper; /* 1: the entries behind it are its children; -1: its parent's siblings */
+	uint8_t plain; /* 1 << role if size is all there is to know; else 0, as for a code that is none */
 };
-#define DWARF_FIXED_NOT UINT16_MAX
 
 struct dwarf_abbrevs {
 	struct dwarf_format format;
 	struct dwarf_abbrev *abbrevs;
-	struct dwarf_code *by_code; /* codes count up from 1 in practice */
+	struct dwarf_code
+		*by_code; /* codes count up from 1 in practice; those of one byte need no check */
 	struct dwarf_attr *attrs;
 	uint32_t *steps;
 	size_t nr, nr_codes, nr_attrs, nr_steps;
@@ -87,9 +98,9 @@ static inline const struct dwarf_abbrev *dwarf_abbrev_find(const struct dwarf_ab
 	return i ? &t->abbrevs[i - 1] : NULL;
 }
 
-/* Passes over all attributes of an entry. */
-void dwarf_abbrev_skip_slowly(const struct dwarf_abbrevs *t, const struct dwarf_abbrev *a,
-			      struct reader *r);
+/* Passes over all attributes of an entry by its steps: by value, so that the reader may live in registers. */
+struct reader dwarf_skip_steps(const struct dwarf_abbrevs *t, uint32_t first_step,
+			       uint32_t nr_steps, struct reader r);
 
 static inline void dwarf_abbrev_skip(const struct dwarf_abbrevs *t, const struct dwarf_abbrev *a,
 				     struct reader *r)
@@ -97,7 +108,7 @@ static inline void dwarf_abbrev_skip(const struct dwarf_abbrevs *t, const struct
 	if (a->fixed != UINT32_MAX)
 		reader_skip(r, a->fixed);
 	else
-		dwarf_abbrev_skip_slowly(t, a, r);
+		*r = dwarf_skip_steps(t, a->first_step, a->nr_steps, *r);
 }
 
 #endif

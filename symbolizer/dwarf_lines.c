@@ -43,8 +43,9 @@ int dwarf_program_read(struct dwarf_program *ret, const struct dwarf_unit *unit)
 
 /* What an opcode of the program's own choice does. */
 struct special {
-	uint8_t advance; /* operations */
+	uint8_t operations;
 	int16_t line;
+	uint32_t bytes; /* of code, where an instruction is one operation */
 };
 
 /* The machine's registers. */
@@ -172,23 +173,87 @@ static void end_sequence(struct run *run, uint64_t end)
 		lines->nr_rows = s->first;
 }
 
-/* A row of the program: what was before it ends here. */
-static inline void emit(struct run *run, const struct registers *g)
+static struct dwarf_place place_of(const struct registers *row)
 {
-	if (run->in_sequence &&
-	    (g->address < run->row_start || g->address - run->sequence_start > UINT32_MAX))
-		end_sequence(run, run->row_start); /* nonsense, or two in one */
-	if (!run->in_sequence)
-		begin_sequence(run, g->address);
-	else if (g->address > run->row_start)
-		end_row(run, g->address);
-	run->row_start = g->address;
-	run->place.line = g->line;
-	run->place.file = g->file >> DWARF_FILE_BITS ? 0 : g->file;
-	run->place.column = g->column >> DWARF_COLUMN_BITS ? 0 : g->column;
+	return (struct dwarf_place) {
+		.line = row->line,
+		.file = row->file >> DWARF_FILE_BITS ? 0 : row->file,
+		.column = row->column >> DWARF_COLUMN_BITS ? 0 : row->column,
+	};
 }
 
-static inline void advance(const struct dwarf_program *p, struct registers *g, uint64_t operations)
+/*
+ * What runs the program. Most of its rows begin before the next address that matters: they replace the row before, and
+ * nobody else hears of them. All of it lives in registers, so it is handed to others by value.
+ */
+struct machine {
+	struct reader r;
+	struct registers g, row; /* the row that was begun */
+	uint64_t boundary; /* a row that begins above it ends the one before */
+};
+
+/* No row was begun: the next one is above the boundary. */
+#define NO_BOUNDARY 0
+#define NO_ROW ((struct registers) { .address = UINT64_MAX })
+
+static uint64_t boundary_of(const struct run *run, uint64_t address)
+{
+	uint64_t boundary;
+
+	if (run->lines)
+		return address;
+	if (__builtin_add_overflow(run->sequence_start, UINT32_MAX, &boundary))
+		boundary = UINT64_MAX;
+	if (run->next_address < run->nr_addresses)
+		boundary = MIN(boundary, run->addresses[run->next_address]);
+	return boundary;
+}
+
+/* A row at address: what was before it ends here. Returns up to where the next ones need not be told of. */
+static __attribute__((noinline)) uint64_t next_row(struct run *run, struct registers row,
+						   uint64_t address)
+{
+	run->row_start = row.address;
+	run->place = place_of(&row);
+	if (run->in_sequence &&
+	    (address < run->row_start || address - run->sequence_start > UINT32_MAX))
+		end_sequence(run, run->row_start); /* nonsense, or two in one */
+	if (!run->in_sequence)
+		begin_sequence(run, address);
+	else
+		end_row(run, address);
+	return boundary_of(run, address);
+}
+
+static void last_row(struct run *run, struct registers row, uint64_t end)
+{
+	if (!run->in_sequence)
+		return;
+	run->row_start = row.address;
+	run->place = place_of(&row);
+	end_sequence(run, end);
+}
+
+/* Is all known that was asked for? */
+static bool is_done(const struct run *run)
+{
+	return run->error || (run->scanned && run->nr_found == run->nr_addresses);
+}
+
+static inline __attribute__((always_inline)) void emit(struct run *run, struct machine *m)
+{
+	uint64_t address = m->g.address;
+
+	if (__builtin_expect(address < m->row.address || address > m->boundary, 0)) {
+		m->boundary = next_row(run, m->row, address);
+		if (is_done(run))
+			m->r.at = m->r.end;
+	}
+	m->row = m->g;
+}
+
+static inline __attribute__((always_inline)) void advance(const struct dwarf_program *p,
+							  struct registers *g, uint64_t operations)
 {
 	if (__builtin_expect(p->max_operations == 1, 1)) {
 		g->address += operations * p->min_instruction;
@@ -199,25 +264,38 @@ static inline void advance(const struct dwarf_program *p, struct registers *g, u
 	g->op_index = (uint32_t)(operations % p->max_operations);
 }
 
-static struct registers extended(struct run *run, struct reader *code, struct registers g)
+static inline __attribute__((always_inline)) void advance_special(const struct run *run,
+								  struct registers *g,
+								  uint8_t opcode)
 {
-	uint64_t length = reader_uleb(code);
-	struct reader r = reader_part(code, length);
+	if (__builtin_expect(run->p->max_operations == 1, 1))
+		g->address += run->specials[opcode].bytes;
+	else
+		advance(run->p, g, run->specials[opcode].operations);
+}
+
+static inline __attribute__((always_inline)) void extended(struct run *run, struct machine *m)
+{
+	uint64_t length = reader_uleb(&m->r);
+	struct reader r = reader_part(&m->r, length);
 
 	switch (reader_u8(&r)) {
 	case DW_LNE_end_sequence:
-		if (run->in_sequence)
-			end_sequence(run, g.address);
+		last_row(run, m->row, m->g.address);
 		run->in_sequence = false;
-		return REGISTERS_NULL;
+		m->g = REGISTERS_NULL;
+		m->row = NO_ROW;
+		m->boundary = NO_BOUNDARY;
+		if (is_done(run))
+			m->r.at = m->r.end;
+		break;
 	case DW_LNE_set_address:
-		g.address = reader_uint(&r, (uint32_t)reader_left(&r));
-		g.op_index = 0;
+		m->g.address = reader_uint(&r, (uint32_t)reader_left(&r));
+		m->g.op_index = 0;
 		break;
 	default: /* discriminators; files defined on the way, which no compiler does */
 		break;
 	}
-	return g;
 }
 
 static uint32_t at_most_32(uint64_t value)
@@ -225,44 +303,42 @@ static uint32_t at_most_32(uint64_t value)
 	return value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
 }
 
-static inline __attribute__((always_inline)) struct registers standard(struct run *run,
-								       struct reader *r,
-								       struct registers g,
-								       uint8_t opcode)
+static inline __attribute__((always_inline)) void standard(struct run *run, struct machine *m,
+							   uint8_t opcode)
 {
 	const struct dwarf_program *p = run->p;
+	struct registers *g = &m->g;
 
 	switch (opcode) {
 	case DW_LNS_copy:
-		emit(run, &g);
+		emit(run, m);
 		break;
 	case DW_LNS_advance_pc:
-		advance(p, &g, reader_uleb(r));
+		advance(p, g, reader_uleb(&m->r));
 		break;
 	case DW_LNS_advance_line:
-		g.line += (uint32_t)reader_sleb(r);
+		g->line += (uint32_t)reader_sleb(&m->r);
 		break;
 	case DW_LNS_set_file:
-		g.file = at_most_32(reader_uleb(r));
+		g->file = at_most_32(reader_uleb(&m->r));
 		break;
 	case DW_LNS_set_column:
-		g.column = at_most_32(reader_uleb(r));
+		g->column = at_most_32(reader_uleb(&m->r));
 		break;
 	case DW_LNS_negate_stmt: /* every row counts */
 	case DW_LNS_set_basic_block:
 		break;
 	case DW_LNS_const_add_pc:
-		advance(p, &g, run->specials[255].advance);
+		advance_special(run, g, 255);
 		break;
 	case DW_LNS_fixed_advance_pc:
-		g.address += reader_u16(r);
-		g.op_index = 0;
+		g->address += reader_u16(&m->r);
+		g->op_index = 0;
 		break;
 	default: /* and what is yet to be invented */
 		for (uint32_t i = 0; i < p->opcode_lengths[opcode - 1]; i++)
-			reader_skip_leb(r);
+			reader_skip_leb(&m->r);
 	}
-	return g;
 }
 
 static void set_specials(struct run *run)
@@ -271,8 +347,9 @@ static void set_specials(struct run *run)
 	uint32_t operations = 0, line = 0;
 
 	for (uint32_t i = p->opcode_base; i < 256; i++) {
-		run->specials[i] = (struct special) { .advance = (uint8_t)operations,
-						      .line = (int16_t)(p->line_base + (int)line) };
+		run->specials[i] = (struct special) { .operations = (uint8_t)operations,
+						      .line = (int16_t)(p->line_base + (int)line),
+						      .bytes = operations * p->min_instruction };
 		if (++line == p->line_range) {
 			line = 0;
 			operations++;
@@ -282,43 +359,36 @@ static void set_specials(struct run *run)
 
 #define TOUCH_STEP (64u << 10)
 
-/* Is all known that was asked for? */
-static bool is_done(const struct run *run)
-{
-	return run->error || (run->scanned && run->nr_found == run->nr_addresses);
-}
-
 static void run_program(struct run *run)
 {
 	const struct dwarf_program *p = run->p;
-	const uint8_t *touched = p->code.at;
-	struct registers g = REGISTERS_NULL;
-	struct reader r = p->code; /* nobody else's, so that it may live in registers */
+	struct machine m = {
+		.r = p->code, .g = REGISTERS_NULL, .row = NO_ROW, .boundary = NO_BOUNDARY
+	};
+	const uint8_t *touched = m.r.at;
 
 	set_specials(run);
-	while (reader_left(&r) && !is_done(run)) {
-		uint8_t opcode;
+	if (is_done(run))
+		return;
+	while (reader_left(&m.r)) {
+		uint8_t opcode = *m.r.at;
 
-		if (__builtin_expect(r.at >= touched, 0)) {
-			image_touch(p->unit->line_file->image, r.at, TOUCH_STEP);
-			touched = r.at + TOUCH_STEP;
+		if (__builtin_expect(m.r.at >= touched, 0)) {
+			image_touch(p->unit->line_file->image, m.r.at, TOUCH_STEP);
+			touched = m.r.at + TOUCH_STEP;
 		}
-		opcode = reader_u8(&r);
+		m.r.at++;
 		if (opcode >= p->opcode_base) {
-			advance(p, &g, run->specials[opcode].advance);
-			g.line += (uint32_t)(int32_t)run->specials[opcode].line;
-			emit(run, &g);
+			advance_special(run, &m.g, opcode);
+			m.g.line += (uint32_t)(int32_t)run->specials[opcode].line;
+			emit(run, &m);
 		} else if (!opcode) {
-			struct reader at = r;
-
-			g = extended(run, &at, g);
-			r = at;
+			extended(run, &m);
 		} else {
-			g = standard(run, &r, g, opcode);
+			standard(run, &m, opcode);
 		}
 	}
-	if (run->in_sequence) /* it broke off */
-		end_sequence(run, run->row_start);
+	last_row(run, m.row, m.row.address); /* it broke off */
 }
 
 static int compare(const void *a, const void *b)

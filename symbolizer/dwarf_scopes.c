@@ -20,14 +20,36 @@ struct walk {
 	uint32_t low; /* the least depth since the entry before */
 	uint64_t work;
 	const uint8_t *touched; /* the pages up to here are counted */
+	bool jumped; /* over children that it has not seen */
 };
 
 #define TOUCH_STEP (64u << 10)
+#define AHEAD 1024 /* bytes: the processor looks ahead within a page only */
 
 static void walk_begin(struct walk *w, const struct dwarf_unit *unit, uint64_t at)
 {
 	*w = (struct walk) { .unit = unit, .r = dwarf_unit_reader(unit, at) };
 	w->touched = w->r.at;
+}
+
+static uint32_t only(enum dwarf_role role)
+{
+	return 1u << role;
+}
+
+/* Where the entry behind the children is, by what the entry says whose attributes begin at r; NULL: it does not. */
+static const uint8_t *behind_children(const struct dwarf_unit *unit, struct reader r,
+				      uint16_t sibling_at)
+{
+	const uint8_t *attrs = r.at;
+	uint32_t to;
+
+	if (sibling_at == DWARF_SIBLING_NONE)
+		return NULL;
+	reader_skip(&r, sibling_at);
+	to = reader_u32(&r);
+	return !r.failed && to <= unit->header.size && unit->data + to > attrs ? unit->data + to
+									       : NULL;
 }
 
 /* Passes over the attributes; into the children, if there are any. */
@@ -40,101 +62,115 @@ static void walk_into(struct walk *w, const struct dwarf_abbrev *a)
 /* Passes over the attributes, and where the entry says how far they reach, over the children too. */
 static void walk_over(struct walk *w, const struct dwarf_abbrev *a)
 {
-	const uint8_t *attrs = w->r.at;
-	uint64_t to;
+	const uint8_t *to =
+		a->children && a->sibling ? behind_children(w->unit, w->r, a->sibling_at) : NULL;
 
-	if (a->children && a->sibling) {
-		struct reader r = w->r;
-
-		reader_skip(&r, a->sibling_at);
-		to = reader_u32(&r);
-		if (!r.failed && to <= w->unit->header.size && w->unit->data + to > attrs) {
-			w->r.at = w->unit->data + to;
-			return;
-		}
+	if (!to) {
+		walk_into(w, a);
+		return;
 	}
-	walk_into(w, a);
+	w->r.at = to;
+	w->jumped = true;
 }
 
-static inline struct dwarf_code read_code(struct walk *w, const struct dwarf_abbrevs *abbrevs)
+/* The entry whose attributes begin at w, of which there is more to know than its size. */
+static void pass(struct walk *w, const struct dwarf_code *code, uint32_t into)
 {
-	uint64_t code = *w->r.at;
+	const uint8_t *to =
+		into >> code->role & 1 ? NULL : behind_children(w->unit, w->r, code->sibling_at);
 
-	if (code < 0x80)
-		w->r.at++;
-	else
-		code = reader_uleb(&w->r);
-	return code < abbrevs->nr_codes ? abbrevs->by_code[code]
-					: (struct dwarf_code) { .index = 0 };
+	if (to) {
+		w->r.at = to;
+		w->jumped = true;
+		return;
+	}
+	w->r = dwarf_skip_steps(w->unit->abbrevs, code->first_step, code->nr_steps, w->r);
+	w->depth += (uint32_t)code->deeper;
 }
 
-static uint32_t only(enum dwarf_role role)
+static inline bool is_short(const struct dwarf_code *code, const uint8_t *at)
 {
-	return 1u << role;
+	uint8_t bits = *at;
+
+	for (int i = 0; i < DWARF_LEBS; i++)
+		bits |= at[code->leb[i]];
+	return bits < 0x80;
 }
 
-/* Over an entry whose attributes differ in size, or whose children may be jumped over. */
-static struct walk walk_slowly(struct walk w, const struct dwarf_abbrev *a, bool into)
+/*
+ * Over entries that are plain and not wanted, up to one that is not, or the end of w's own siblings, or the first one
+ * beyond what is touched. This is where most of the time goes, in guesses of the processor that are wrong: so entries and
+ * ends of children go the same way.
+ */
+static void pass_plain(struct walk *w, const struct dwarf_code *codes, uint32_t unwanted)
 {
-	if (into)
-		walk_into(&w, a);
-	else
-		walk_over(&w, a);
-	return w;
+	const uint8_t *at = w->r.at, *end = w->r.end, *stop = MIN(w->touched, end);
+	uint32_t depth = w->depth, low = w->low;
+
+	while (at < stop && *at < 0x80) {
+		const struct dwarf_code *code = &codes[*at];
+		uint32_t next = depth + (uint32_t)code->deeper;
+
+		if (!(code->plain & unwanted) || code->size > end - at || !is_short(code, at) ||
+		    !next)
+			break;
+		__builtin_prefetch(at + AHEAD);
+		at += code->size;
+		depth = next;
+		low = MIN(low, next);
+	}
+	w->r.at = at;
+	w->depth = depth;
+	w->low = low;
 }
 
-static const struct dwarf_abbrev *found(struct walk *to, const struct walk *w,
-					const struct dwarf_abbrev *a)
+static void touch(struct walk *w)
 {
-	*to = *w;
-	return a;
+	if (w->r.at < w->touched)
+		return;
+	image_touch(w->unit->file->image, w->r.at, TOUCH_STEP);
+	w->touched = w->r.at + TOUCH_STEP;
 }
 
 /*
  * The next entry of a wanted role, with its attributes still to be read; NULL at the end of the children or of what can
  * be read. What is on the way is passed over, with its children when it is not to be gone into and says how far they
- * reach. This is where most of the time goes: the walk is copied, so that it may live in registers.
+ * reach.
  */
-static const struct dwarf_abbrev *walk_find(struct walk *walk, uint32_t wanted, uint32_t into,
+static const struct dwarf_abbrev *walk_find(struct walk *w, uint32_t wanted, uint32_t into,
 					    uint64_t *ret_at)
 {
-	const struct dwarf_abbrevs *abbrevs = walk->unit->abbrevs;
-	struct walk w = *walk;
+	const struct dwarf_abbrevs *abbrevs = w->unit->abbrevs;
+	const struct dwarf_code *codes = abbrevs->by_code;
 
-	w.low = w.depth;
-	while (reader_left(&w.r)) {
-		const uint8_t *begin = w.r.at;
-		struct dwarf_code code;
+	w->low = w->depth;
+	while (reader_left(&w->r)) {
+		const uint8_t *begin;
+		uint64_t code;
 
-		if (__builtin_expect(begin >= w.touched, 0)) {
-			image_touch(w.unit->file->image, begin, TOUCH_STEP);
-			w.touched = begin + TOUCH_STEP;
-		}
-		if (!*begin) {
-			w.r.at++;
-			if (w.depth-- <= 1)
-				break;
-			w.low = MIN(w.low, w.depth);
+		touch(w);
+		pass_plain(w, codes, ~wanted);
+		begin = w->r.at;
+		if (begin >= MIN(w->touched, w->r.end))
+			continue;
+		code = reader_uleb(&w->r);
+		if (!code && w->depth-- <= 1)
+			break;
+		if (!code) {
+			w->low = MIN(w->low, w->depth);
 			continue;
 		}
-		code = read_code(&w, abbrevs);
-		if (!code.index) {
-			reader_fail(&w.r);
+		if (code >= abbrevs->nr_codes || !codes[code].index) {
+			reader_fail(&w->r);
 			break;
 		}
-		if (wanted >> code.role & 1) {
-			*ret_at = (uint64_t)(begin - w.unit->data);
-			return found(walk, &w, &abbrevs->abbrevs[code.index - 1]);
+		if (wanted >> codes[code].role & 1) {
+			*ret_at = (uint64_t)(begin - w->unit->data);
+			return &abbrevs->abbrevs[codes[code].index - 1];
 		}
-		if (code.fixed != DWARF_FIXED_NOT && code.fixed <= reader_left(&w.r)) {
-			w.r.at += code.fixed;
-			w.depth += code.children;
-		} else {
-			w = walk_slowly(w, &abbrevs->abbrevs[code.index - 1],
-					into >> code.role & 1);
-		}
+		pass(w, &codes[code], into);
 	}
-	return found(walk, &w, NULL);
+	return NULL;
 }
 
 #define ANY_ROLE UINT32_MAX
@@ -226,6 +262,7 @@ int dwarf_functions_init(struct dwarf_functions *f, const struct dwarf_unit *uni
 		else
 			walk_over(&w, a);
 	}
+	functions.everything = everything || !w.jumped;
 	if (!r || r == -ENOSPC)
 		r = spans_flatten(&functions.spans);
 	if (r)

@@ -43,6 +43,7 @@ struct dwarf_functions {
 	struct dwarf_function *functions;
 	size_t nr, size;
 	struct spans spans; /* → functions */
+	bool everything; /* whether it was asked for or not: clang does not say how to pass over children */
 	struct mem *mem;
 };
 

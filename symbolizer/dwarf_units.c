@@ -188,7 +188,8 @@ bool dwarf_units_functions(struct dwarf_units *units, struct dwarf_entry *e, boo
 		e->have_functions = DWARF_HAVE;
 	else if (e->have_functions == DWARF_NOT_READ)
 		e->have_functions = DWARF_CANNOT;
-	e->everything = everything; /* or not to be had: not to be tried again */
+	e->everything = everything || /* had, or not to be had: not to be tried again */
+			(e->have_functions == DWARF_HAVE && e->functions.everything);
 	return e->have_functions == DWARF_HAVE;
 }
 

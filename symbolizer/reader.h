@@ -139,6 +139,8 @@ static inline uint64_t reader_uleb(struct reader *r)
 	uint32_t shift = 0;
 	uint8_t byte;
 
+	if (__builtin_expect(r->at != r->end && *r->at < 0x80, 1)) /* most are small */
+		return *r->at++;
 	do {
 		byte = reader_u8(r);
 		if (shift < 64)
