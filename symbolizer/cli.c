@@ -150,6 +150,25 @@ static int parse(struct cli *cli, int argc, char **argv)
 	return r;
 }
 
+/* Nobody else prints, and most of what is printed are names: no format is read for them. */
+static void print_frame(const struct symbolizer_frame *frame)
+{
+	char line[16]; /* ":4294967295\n" */
+	char *at = &line[sizeof(line) - 1];
+	uint32_t left = frame->line;
+
+	*at = '\0';
+	*--at = '\n';
+	do
+		*--at = (char)('0' + left % 10);
+	while (left /= 10);
+	*--at = ':';
+	fputs_unlocked(frame->name, stdout);
+	putc_unlocked('\n', stdout);
+	fputs_unlocked(*frame->file ? frame->file : "??", stdout);
+	fputs_unlocked(at, stdout);
+}
+
 static void print_answer(const struct cli *cli, uint64_t address,
 			 const struct symbolizer_result *result, size_t i)
 {
@@ -162,12 +181,9 @@ static void print_answer(const struct cli *cli, uint64_t address,
 		printf("??\n??:0\n");
 	else if (cli->no_inlines)
 		first = answer->nr_frames - 1;
-	for (uint32_t j = first; j < answer->nr_frames; j++) {
-		const struct symbolizer_frame *frame = &result->frames[answer->first_frame + j];
-
-		printf("%s\n%s:%u\n", frame->name, *frame->file ? frame->file : "??", frame->line);
-	}
-	putchar('\n');
+	for (uint32_t j = first; j < answer->nr_frames; j++)
+		print_frame(&result->frames[answer->first_frame + j]);
+	putc_unlocked('\n', stdout);
 }
 
 static int parse_address(const char *text, uint64_t *ret)

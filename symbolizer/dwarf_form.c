@@ -187,8 +187,8 @@ static enum dwarf_value_kind kind_of(uint32_t form)
 	return DWARF_NONE;
 }
 
-struct dwarf_value dwarf_read(struct reader *r, uint32_t form, int64_t implicit,
-			      const struct dwarf_format *format)
+static struct dwarf_value read_any(struct reader *r, uint32_t form,
+				   const struct dwarf_format *format)
 {
 	struct dwarf_value value = { .kind = DWARF_NONE };
 	uint32_t skip;
@@ -199,8 +199,6 @@ struct dwarf_value dwarf_read(struct reader *r, uint32_t form, int64_t implicit,
 	skip = dwarf_form_skip(form, format);
 	if (value.kind == DWARF_NONE)
 		dwarf_skip(r, skip, format);
-	else if (form == DW_FORM_implicit_const)
-		value.u = (uint64_t)implicit;
 	else if (form == DW_FORM_flag_present)
 		value.u = 1;
 	else if (form == DW_FORM_sdata)
@@ -211,6 +209,43 @@ struct dwarf_value dwarf_read(struct reader *r, uint32_t form, int64_t implicit,
 		value.s = reader_cstr(r);
 	else
 		value.u = reader_uint(r, skip);
+	return value;
+}
+
+/* The most frequent ones without detours. */
+struct dwarf_value dwarf_read(struct reader *r, uint32_t form, int64_t implicit,
+			      const struct dwarf_format *format)
+{
+	struct dwarf_value value = { .kind = DWARF_NUMBER };
+
+	switch (form) {
+	case DW_FORM_implicit_const:
+		value.u = (uint64_t)implicit;
+		break;
+	case DW_FORM_data1:
+		value.u = reader_u8(r);
+		break;
+	case DW_FORM_data2:
+		value.u = reader_u16(r);
+		break;
+	case DW_FORM_data4:
+		value.u = reader_u32(r);
+		break;
+	case DW_FORM_ref4:
+		value.kind = DWARF_REF_UNIT;
+		value.u = reader_u32(r);
+		break;
+	case DW_FORM_strp:
+		value.kind = DWARF_STRING_STR;
+		value.u = dwarf_read_offset(r, format);
+		break;
+	case DW_FORM_sec_offset:
+		value.kind = DWARF_OFFSET;
+		value.u = dwarf_read_offset(r, format);
+		break;
+	default:
+		value = read_any(r, form, format);
+	}
 	if (r->failed)
 		value.kind = DWARF_NONE;
 	return value;
