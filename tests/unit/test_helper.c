@@ -106,10 +106,10 @@ static struct helper_config config_of(struct state *s)
 					.userdata = s };
 }
 
-/* Runs the loop until the counter has reached n, or three seconds are over. */
+/* Runs the loop until the counter has reached n, or a minute is over. */
 static void run_until(struct loop *loop, const int *counter, int n)
 {
-	uint64_t deadline = clock_boot_ns() + 3 * NSEC_PER_SEC;
+	uint64_t deadline = clock_boot_ns() + 60 * NSEC_PER_SEC;
 
 	while (*counter < n && clock_boot_ns() < deadline)
 		CHECK_INT(loop_run_once(loop, 50), 0);
