@@ -66,7 +66,7 @@ class Agent:
             self.wait_for(lambda: self.log().count("ready: ") > 0, "it is not ready")
         return self
 
-    def wait_for(self, condition, why, seconds=20):
+    def wait_for(self, condition, why, seconds=60):
         """What the condition gives when it gives anything."""
         until = time.monotonic() + seconds
         while not (found := condition()):
@@ -87,7 +87,7 @@ class Agent:
             return log.read()
 
     def processes(self):
-        """Role → pids; the symbolizer's and the opener's children are under their parents' roles."""
+        """Role → pids, the keeper's own child first; the symbolizer's and the opener's are under their parents' roles."""
         found = {}
         for entry in os.listdir("/proc"):
             if not entry.isdigit():
@@ -99,17 +99,19 @@ class Agent:
                     name = comm.read().strip()
             except OSError:
                 continue
-            session = int(text[text.rindex(")") + 2:].split()[3])
+            _, parent, _, session = text[text.rindex(")") + 2:].split()[:4]
+            session = int(session)
             if session == self.process.pid:
                 role = "keeper" if int(entry) == self.process.pid else \
                     next((ROLES[n] for n in sorted(ROLES, key=len, reverse=True) if n[:15] == name), name)
-                found.setdefault(role, []).append(int(entry))
+                pids = found.setdefault(role, [])
+                pids.insert(0 if int(parent) == self.process.pid else len(pids), int(entry))
         return found
 
     def signal(self, signo):
         os.kill(self.process.pid, signo)
 
-    def stop(self, seconds=20):
+    def stop(self, seconds=60):
         """Ends it as a service manager would; the exit status."""
         self.signal(signal.SIGTERM)
         try:

@@ -24,7 +24,7 @@ def check_privileges(agent):
         for pid in agent.processes()[role]:
             try:
                 have = status(pid)
-            except FileNotFoundError: # children of the symbolizer come and go
+            except OSError: # children of the symbolizer come and go
                 continue
             check(int(have["CapPrm"], 16) == capabilities, f"{role} has capabilities {have['CapPrm']}")
             check((have["Uid"].split()[0] == "0") == (role == "core"), f"{role} is of user {have['Uid']}")
@@ -47,7 +47,7 @@ def check_timeline(windows):
         check(b["number"] == a["number"] + 1, f"window {b['number']} follows {a['number']}")
         gap = b["start_boot"] - a["start_boot"] - a["duration"]
         check(0 <= gap < SECOND / 4, f"{gap} ns between windows {a['number']} and {b['number']}")
-        check(b["start_wall"] % (LENGTH * SECOND) < SECOND / 2, f"a window begins at {b['start_wall']}")
+        check(b["start_wall"] % (LENGTH * SECOND) < SECOND, f"a window begins at {b['start_wall']}")
         check(b["flags"] == 0, f"flags {b['flags']}")
 
 
@@ -82,7 +82,8 @@ def main():
         samples, value, usage = found.get(name, (0, 0, 0))
         print(f"{name}: {samples} samples, {value / 1e9:.2f} s by samples, {usage / 1e9:.2f} s by the kernel")
         check(samples > 100, f"{name} has {samples} samples: {found}")
-        check(0.7 * usage < value < 1.5 * usage, f"{name}: {value} ns by samples, {usage} by the kernel")
+        slack = max(0.3, 5 / samples ** 0.5) # of chance, and of ticks that a virtual machine's host leaves out
+        check((1 - slack) * usage < value < (1.2 + slack) * usage, f"{name}: {value} ns by samples, {usage} by the kernel")
     agent.remove()
 
 

@@ -20,15 +20,12 @@ start_docker() {
 		--exec-opt native.cgroupdriver=cgroupfs --storage-driver overlay2 --iptables=false --ip6tables=false \
 		--ip-masq=false --ip-forward=false --bridge=none >"$work/dockerd.log" 2>&1 &
 	dockerd=$!
-	tries=0
-	until docker version >/dev/null 2>&1; do
-		tries=$((tries + 1))
-		[ $tries -lt 100 ] && kill -0 "$dockerd" 2>/dev/null ||
-			skip "dockerd does not start here: $(tail -n 3 "$work/dockerd.log")"
-		sleep 0.2
-	done
+	wait_for docker_answers && kill -0 "$dockerd" 2>/dev/null ||
+		skip "dockerd does not start here: $(tail -n 3 "$work/dockerd.log")"
 	docker import "$work/root.tar" spin:local >/dev/null || fail "docker import"
 }
+
+docker_answers() { docker version >/dev/null 2>&1 || ! kill -0 "$dockerd" 2>/dev/null; }
 
 # in_docker NAME COMMAND…
 in_docker() {

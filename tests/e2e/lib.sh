@@ -53,9 +53,9 @@ is_itself() { ! cmp -s "/proc/$$/cmdline" "/proc/$child/cmdline"; } # and not th
 
 # samples_now PATTERN: a fleetprof with that in its command line has begun to sample.
 samples_now() {
-	for pid in $(pgrep -f "$1"); do
+	for candidate in $(pgrep -f "$1"); do
 		# shellcheck disable=SC2010
-		! ls -l "/proc/$pid/fd" 2>/dev/null | grep -q 'anon_inode:\[perf_event\]' || return 0
+		! ls -l "/proc/$candidate/fd" 2>/dev/null | grep -q 'anon_inode:\[perf_event\]' || return 0
 	done
 	return 1
 }

@@ -60,7 +60,8 @@ def kill_many(programs, seed, budget):
         run_once(agent, rng, counts, budget)
     # the last run opens the store as the others left it, and ends as it should
     agent.start()
-    time.sleep(1.5)
+    before = len(acknowledged(agent.log()))
+    agent.wait_for(lambda: len(acknowledged(agent.log())) > before, "no window is acknowledged", 60)
     check(agent.stop() == 0, "the last run ends with an error")
     said = acknowledged(agent.log())
     kept = collections.Counter((header["agent_start"], header["number"]) for _, header in agent.store().windows())

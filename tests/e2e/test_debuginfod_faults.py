@@ -13,7 +13,7 @@ from agent import Agent, check, check_balance
 from stripped import Stripped, metric, named, need
 
 need("gcc", "objcopy", "readelf")
-MAX_SIZE = 8 << 20
+MAX_SIZE = 4 << 20
 CHUNK = b"\x7fELF" + bytes(65532)
 
 
@@ -167,7 +167,7 @@ def main():
     folder = tempfile.mkdtemp(prefix="fleetprof-e2e.")
     servers, elsewhere = [Server() for _ in range(4)], Server()
     programs = set_up(folder, servers, elsewhere)
-    agent = Agent("--window", "2s", "--watch-window", "1s", "--rate", "97", "--debuginfod-max-size", "8MiB", "--debuginfod-timeout", "2s",
+    agent = Agent("--window", "2s", "--watch-window", "1s", "--rate", "97", "--debuginfod-max-size", "4MiB", "--debuginfod-timeout", "2s",
                   *(option for server in servers for option in ("--debuginfod-urls", server.url)))
     try:
         agent.start()

@@ -21,11 +21,11 @@ evil=$child
 v2=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
 cgroup=
 if [ -n "$v2" ]; then
-	cgroup=$v2/$(printf 'fp-test;\033[2J<script>')
+	cgroup=$v2/$(printf "fp-test-$$"';\033[2J<script>')
 	mkdir "$cgroup" && echo "$evil" >"$cgroup/cgroup.procs"
 fi
 cleanup() {
-	[ -z "$cgroup" ] || { kill -9 "$evil"; sleep 0.2; rmdir "$cgroup"; }
+	[ -z "$cgroup" ] || { kill -9 "$evil"; wait_for rmdir "$cgroup"; } 2>/dev/null
 }
 
 record -F 499 -d 2 -p "$evil" -o "$work/e.folded" -o "$work/e.html" -o "$work/e.svg" -o "$work/e.pb.gz"
@@ -51,7 +51,7 @@ for line in lines:
     total += int(count)
     assert len(stack.split(";")) >= 3, line
 assert any(r"</script>\x3b" in line for line in lines), lines[:3]
-assert total > 500, total
+assert total > 50, total
 html = text("e.html")
 assert len(re.findall("<script", html, re.I)) == 2 and len(re.findall("</script", html, re.I)) == 2, "scripts"
 assert "<img" not in html

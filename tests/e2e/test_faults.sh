@@ -90,16 +90,16 @@ kept_elsewhere
 [ "$(ls -A "$work/small")" = filler ] || fail "something is left on the full disk: $(ls -A "$work/small")"
 umount "$work/small"
 mkdir "$work/goes"
-(sleep 0.7; rmdir "$work/goes") &
-record_refused 1 "cannot write $work/goes/x.folded" -d 1.5 -o "$work/goes/x.folded" -o "$work/stays.folded"
+(wait_for samples_now "$work/goes/x.folded"; rmdir "$work/goes") &
+record_refused 1 "cannot write $work/goes/x.folded" -d 2 -o "$work/goes/x.folded" -o "$work/stays.folded"
 kept_elsewhere
 [ -s "$work/stays.folded" ] || fail "the other output is missing"
 
 # A process that ends before the time is up.
 "$work/spin" &
 brief=$!
-(sleep 1.5; kill $brief) &
-record_refused 3 'ended after .*and the recording with it' -F 499 -d 10 -p $brief -o "$work/gone.folded"
+(wait_for samples_now "$work/gone.folded"; sleep 1.5; kill $brief) &
+record_refused 3 'ended after .*and the recording with it' -F 499 -d 25 -p $brief -o "$work/gone.folded"
 balanced
 [ "$(samples "$work/gone.folded" some_loop)" -gt 50 ] || fail "what was recorded of it is lost"
 
@@ -116,8 +116,8 @@ refused 1 'cannot print the summary' sh -c "'$fleetprof' record -d 0.3 -o '$work
 for signal in INT TERM HUP; do
 	"$fleetprof" record -d 0 -o "$work/signal.folded" >"$work/record.log" 2>&1 &
 	pid=$!
-	until [ -n "$(pgrep -P $pid fleetprof)" ]; do sleep 0.1; done
-	sleep 1
+	wait_for samples_now "$work/signal.folded" || fail "it does not begin to sample"
+	sleep 0.5
 	kill -$signal $pid
 	sleep 0.05
 	kill -$signal $pid 2>/dev/null || : # it may have ended

@@ -34,7 +34,6 @@ gcc -O1 -g -fomit-frame-pointer -static -Wl,--build-id=0x"$id" -o "$work/forger"
 
 in_background "$work/forger" 32
 in_background "$work/victim"
-sleep 0.5 # the forger is there before anybody looks
 record -F 997 -d 4 -o "$work/both.folded"
 
 # complete PROCESS PATTERN: its stacks that have the pattern, in hundredths of a percent of those with a table

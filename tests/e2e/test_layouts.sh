@@ -46,7 +46,6 @@ after='strip'
 layout dynsym_only -rdynamic -DLINKAGE=
 after=
 [ $expected -ge 12 ] || fail "only $expected layouts can be built"
-sleep 0.3
 
 record -F 997 -d 4 -p "$pids" -o "$work/l.folded"
 for name in $names; do

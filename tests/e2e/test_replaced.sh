@@ -16,7 +16,6 @@ in_background "$work/service" 60
 new=$child
 in_background "$work/gone_loop" 60
 gone=$child
-sleep 0.3
 rm "$work/gone_loop"
 
 record -F 499 -d 2 -p "$old,$new" -p "$gone" -o "$work/r.folded"

@@ -79,11 +79,14 @@ def helper_processes():
     """The keeper's children by their programs' names; what ends meanwhile is left out."""
     found = {}
     for pid in subprocess.run(["pgrep", "-P", str(agent.pid)], capture_output=True, text=True).stdout.split():
-        command = read(f"/proc/{pid}/cmdline")
-        name = re.search(r"fleetprof-(opener|symbolizer|exporter)", command)
-        if name:
-            uids = re.search(r"^Uid:\s+(.*)$", read(f"/proc/{pid}/status"), re.M)[1].split()
-            found[name[1]] = Helper(uids, command, read(f"/proc/{pid}/environ"))
+        try:
+            command = read(f"/proc/{pid}/cmdline")
+            name = re.search(r"fleetprof-(opener|symbolizer|exporter)", command)
+            if name:
+                uids = re.search(r"^Uid:\s+(.*)$", read(f"/proc/{pid}/status"), re.M)[1].split()
+                found[name[1]] = Helper(uids, command, read(f"/proc/{pid}/environ"))
+        except (OSError, TypeError):
+            continue
     return found
 
 
