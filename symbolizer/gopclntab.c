@@ -539,8 +539,3 @@ struct gopclntab *gopclntab_free(struct gopclntab *t)
 	free(t);
 	return NULL;
 }
-
-bool gopclntab_has_inlines(const struct gopclntab *t)
-{
-	return t->funcdata.size || !is_relative_to_text(t);
-}

@@ -48,7 +48,4 @@ uint64_t gopclntab_find(const struct gopclntab *go, const char *name);
 /* The file's bytes at an address, as many as there are up to *size; NULL: none. */
 const uint8_t *gopclntab_code(const struct gopclntab *go, uint64_t vaddr, size_t *size);
 
-/* Are there inline trees? Without them a stripped binary's inlined functions are missing from the answers. */
-bool gopclntab_has_inlines(const struct gopclntab *t);
-
 #endif

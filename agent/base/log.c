@@ -20,7 +20,7 @@ void log_init(const char *program, enum log_level level, enum log_format format)
 		log_form = isatty(STDERR_FILENO) ? LOG_FORMAT_HUMAN : LOG_FORMAT_LOGFMT;
 }
 
-bool log_enabled(enum log_level level)
+static bool is_enabled(enum log_level level)
 {
 	return level <= log_max;
 }
@@ -63,7 +63,7 @@ void log_write(enum log_level level, const char *fmt, ...)
 	va_list ap;
 	int n;
 
-	if (!log_enabled(level))
+	if (!is_enabled(level))
 		return;
 	va_start(ap, fmt);
 	n = vsnprintf(text, sizeof(text), fmt, ap);

@@ -26,8 +26,6 @@ enum log_format {
 /* Program name (a string that outlives the process' use of the log), level and format. */
 void log_init(const char *program, enum log_level level, enum log_format format);
 
-bool log_enabled(enum log_level level);
-
 /* One line, at most 2 KiB, cut with "…". */
 void log_write(enum log_level level, const char *fmt, ...) _printf_(2, 3);
 

@@ -205,7 +205,7 @@ static int choose_any(struct candidate *candidates, size_t nr, const char *what,
 		describe(candidates, nr, what, false, by_name, err);
 	} else if (r == -ENOENT) {
 		err_set(err, r, "there is no container %s%s", what,
-			nr ? "; there are:" : ", and no other one");
+			nr ? "; there are:" : ": none runs on this host");
 		describe(candidates, nr, what, true, by_name, err);
 	}
 	return r;

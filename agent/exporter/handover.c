@@ -12,6 +12,13 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+struct handover_counts {
+	uint64_t stored, refused; /* windows answered */
+	uint64_t malformed; /* messages that were no message */
+	uint64_t put_ns, put_max_ns; /* time spent storing, sum and worst */
+	uint64_t body_bytes;
+};
+
 struct handover {
 	struct handover_config config;
 	struct loop *loop;
@@ -283,9 +290,4 @@ void handover_write_metrics(const struct handover *h, struct buf *out)
 		 "fleetprof_handover_malformed_total %" PRIu64 "\n",
 		 c->body_bytes, c->malformed);
 	buf_adds(out, h->metrics ?: "");
-}
-
-void handover_counts(const struct handover *h, struct handover_counts *ret)
-{
-	*ret = h->counts;
 }

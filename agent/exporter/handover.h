@@ -43,15 +43,7 @@ int handover_watch(struct handover *h, bool watched);
 /* The answer to on_debug_ask(): a descriptor, consumed, or the error. 0 or -errno. */
 int handover_debug_file(struct handover *h, uint64_t number, int fd, int error);
 
-/* Adds what is counted below, and the core's last metrics: families in Prometheus' text format 0.0.4. */
+/* Adds what is counted, and the core's last metrics: families in Prometheus' text format 0.0.4. */
 void handover_write_metrics(const struct handover *h, struct buf *out);
-
-struct handover_counts {
-	uint64_t stored, refused; /* windows answered */
-	uint64_t malformed; /* messages that were no message */
-	uint64_t put_ns, put_max_ns; /* time spent storing, sum and worst */
-	uint64_t body_bytes;
-};
-void handover_counts(const struct handover *h, struct handover_counts *ret);
 
 #endif

@@ -1,6 +1,5 @@
 /* A set of labels. */
 #include "agent/exporter/labels.h"
-#include "agent/base/hashmap.h"
 #include "agent/base/text.h"
 
 #include <ctype.h>
@@ -121,17 +120,6 @@ void labels_to_name(const char *text, char *out)
 	for (; *text && len < LABELS_NAME_MAX; text++)
 		out[len++] = isascii(*text) && isalnum(*text) ? *text : '_';
 	out[len] = '\0';
-}
-
-uint64_t labels_hash(const struct labels *l)
-{
-	uint64_t h = l->nr;
-
-	for (size_t i = 0; i < l->nr; i++) {
-		h = hash_bytes(l->entries[i].name, strlen(l->entries[i].name) + 1, h);
-		h = hash_bytes(l->entries[i].value, strlen(l->entries[i].value) + 1, h);
-	}
-	return h;
 }
 
 bool labels_equal(const struct labels *a, const struct labels *b)

@@ -45,8 +45,6 @@ bool labels_is_name(const char *name);
 /* The nearest name to any text: what may not be in one becomes "_". out: LABELS_NAME_MAX + 1 bytes. */
 void labels_to_name(const char *text, char *out);
 
-/* A hash of names and values; equal sets have equal ones. */
-uint64_t labels_hash(const struct labels *l);
 bool labels_equal(const struct labels *a, const struct labels *b);
 
 #endif

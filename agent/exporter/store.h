@@ -89,12 +89,6 @@ struct store_point {
 	size_t seconds_len;
 };
 typedef int (*store_point_fn)(const struct store_point *point, void *userdata);
-/*
- * Every point of windows that overlap [from, to), by time; owner 0: of all owners. A negative result of the
- * callback ends it and is returned.
- */
-int store_points(struct store *s, uint64_t from_ns, uint64_t to_ns, int64_t owner,
-		 store_point_fn fn, void *userdata);
 
 /*
  * Windows one at a time, for readers that must not hold the loop: nothing stays open in between, so windows may come
@@ -114,11 +108,6 @@ enum { STORE_E_CHANGED = 2 };
  */
 int store_scan_next(struct store *s, struct store_scan *scan, struct winwire_header *header,
 		    uint64_t *ret_end_ns, store_point_fn fn, void *userdata);
-
-typedef int (*store_window_fn)(int64_t window, const struct winwire_header *header, void *userdata);
-/* The headers (times, losses) of windows that overlap [from, to), by time. A roll-up's covers its windows. */
-int store_windows(struct store *s, uint64_t from_ns, uint64_t to_ns, store_window_fn fn,
-		  void *userdata);
 
 /* The compact profile of a point, appended to data. 0, STORE_E_GONE or -errno. */
 int store_profile(struct store *s, int64_t profile, struct buf *data);

@@ -101,24 +101,6 @@ static int each_point(sqlite3_stmt *q, store_point_fn fn, void *userdata)
 	return r;
 }
 
-int store_points(struct store *s, uint64_t from_ns, uint64_t to_ns, int64_t owner,
-		 store_point_fn fn, void *userdata)
-{
-	_cleanup_(sql_finalizep) sqlite3_stmt *q = NULL;
-	char sql[640];
-	int r;
-
-	snprintf(sql, sizeof(sql),
-		 "%s WHERE w.end_ns > ?1 AND w.start_ns < ?2 AND (?3 = 0 OR p.owner = ?3)"
-		 " ORDER BY w.start_ns, w.id, p.owner",
-		 point_columns);
-	r = sql_prepare(s->db, &q, sql);
-	r = r
-		    ?: sql_bind(q, "iii", (int64_t)MIN(from_ns, (uint64_t)INT64_MAX),
-				(int64_t)MIN(to_ns, (uint64_t)INT64_MAX), owner);
-	return r ?: each_point(q, fn, userdata);
-}
-
 /* Moves the scan to its next window. 1, 0 or an error. */
 static int scan_window(struct store *s, struct store_scan *scan, struct winwire_header *header,
 		       uint64_t *ret_end_ns)
@@ -169,29 +151,6 @@ int store_scan_next(struct store *s, struct store_scan *scan, struct winwire_hea
 	r = r ?: sql_bind(q, "ii", scan->window, scan->owner);
 	r = r ?: each_point(q, fn, userdata);
 	return r < 0 ? r : 1;
-}
-
-int store_windows(struct store *s, uint64_t from_ns, uint64_t to_ns, store_window_fn fn,
-		  void *userdata)
-{
-	_cleanup_(sql_finalizep) sqlite3_stmt *q = NULL;
-	_cleanup_(freep) struct winwire_header *header = malloc(sizeof(*header));
-	int r;
-
-	if (!header)
-		return -ENOMEM;
-	r = sql_prepare(s->db, &q,
-			"SELECT id, header FROM windows WHERE end_ns > ? AND start_ns < ?"
-			" ORDER BY start_ns, id");
-	r = r
-		    ?: sql_bind(q, "ii", (int64_t)MIN(from_ns, (uint64_t)INT64_MAX),
-				(int64_t)MIN(to_ns, (uint64_t)INT64_MAX));
-	while (r == 0 && (r = sql_step(q)) > 0) {
-		r = winwire_parse_header(sqlite3_column_blob(q, 1),
-					 (size_t)sqlite3_column_bytes(q, 1), header);
-		r = r < 0 ? -EUCLEAN : MIN(fn(sqlite3_column_int64(q, 0), header, userdata), 0);
-	}
-	return r;
 }
 
 int store_profile(struct store *s, int64_t profile, struct buf *data)

@@ -485,10 +485,3 @@ int upload_counts(struct upload *u, size_t backend, struct upload_counts *ret)
 	*ret = u->backends[backend]->counts;
 	return store_outbox_counts(u->store, backend, &ret->outbox);
 }
-
-void upload_series_counts(const struct upload *u, struct uploadseries_counts *ret)
-{
-	*ret = (struct uploadseries_counts) { .series = 0 };
-	if (u->series)
-		uploadseries_counts(u->series, ret);
-}

@@ -52,6 +52,4 @@ int upload_counts(struct upload *u, size_t backend, struct upload_counts *ret);
 int upload_write_metrics(struct upload *u, struct buf *out);
 int upload_write_status(struct upload *u, struct buf *out);
 
-void upload_series_counts(const struct upload *u, struct uploadseries_counts *ret);
-
 #endif

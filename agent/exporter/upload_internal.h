@@ -80,7 +80,6 @@ size_t upload_plan_group(struct upload_backend *b);
 /* Windows that start before this are given up. */
 uint64_t upload_too_old_ns(const struct upload_backend *b);
 
-struct upload_suspect *upload_suspect_find(struct upload_backend *b, const struct store_row *row);
 /* Adds or counts: how often it failed while others did not. */
 uint32_t upload_suspect_add(struct upload_backend *b, const struct store_row *row);
 void upload_suspect_remove(struct upload_backend *b, const struct store_row *row);

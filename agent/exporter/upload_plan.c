@@ -8,7 +8,7 @@
 #define MERGE_SPAN_NS (600 * NSEC_PER_SEC) /* as the store's first roll-up */
 #define DROP_BATCH 512
 
-struct upload_suspect *upload_suspect_find(struct upload_backend *b, const struct store_row *row)
+static struct upload_suspect *find_suspect(struct upload_backend *b, const struct store_row *row)
 {
 	for (size_t i = 0; i < b->nr_suspects; i++) {
 		if (b->suspects[i].window == row->window && b->suspects[i].owner == row->owner)
@@ -19,7 +19,7 @@ struct upload_suspect *upload_suspect_find(struct upload_backend *b, const struc
 
 uint32_t upload_suspect_add(struct upload_backend *b, const struct store_row *row)
 {
-	struct upload_suspect *s = upload_suspect_find(b, row);
+	struct upload_suspect *s = find_suspect(b, row);
 
 	if (s) {
 		s->tries += s->successes != b->successes;
@@ -36,7 +36,7 @@ uint32_t upload_suspect_add(struct upload_backend *b, const struct store_row *ro
 
 void upload_suspect_remove(struct upload_backend *b, const struct store_row *row)
 {
-	struct upload_suspect *s = upload_suspect_find(b, row);
+	struct upload_suspect *s = find_suspect(b, row);
 
 	if (s)
 		*s = b->suspects[--b->nr_suspects];
@@ -149,7 +149,7 @@ static int choose(struct upload_backend *b, struct store_row *rows, size_t nr, u
 			r = drop(b, &sieve, &row, STORE_REFUSED_FRACTION);
 			continue;
 		}
-		if (!suspects_too && must_wait(b, upload_suspect_find(b, &row))) {
+		if (!suspects_too && must_wait(b, find_suspect(b, &row))) {
 			waits = true;
 			continue;
 		}
@@ -257,7 +257,7 @@ int upload_plan(struct upload_backend *b, uint64_t now_ns, uint64_t *ret_at)
 
 static bool goes_alone(struct upload_backend *b, const struct store_row *row)
 {
-	return row->done || upload_suspect_find(b, row);
+	return row->done || find_suspect(b, row);
 }
 
 size_t upload_plan_group(struct upload_backend *b)

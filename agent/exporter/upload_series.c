@@ -68,8 +68,8 @@ static int set_meta(struct labels *l, const struct store_owner *o)
 	return r;
 }
 
-int uploadseries_default_labels(const struct uploadseries_config *c, const struct store_owner *o,
-				struct labels *ret)
+static int default_labels(const struct uploadseries_config *c, const struct store_owner *o,
+			  struct labels *ret)
 {
 	const char *workload = first_of(o, workloads), *container = first_of(o, containers);
 	const char *service = first_of(o, services);
@@ -240,14 +240,14 @@ static int remember(struct uploadseries *t, int64_t owner, uint32_t index)
 /* The labels that leave. RELABEL_E_DROP: none. */
 static int make_labels(struct uploadseries *t, const struct store_owner *owner, struct labels *l)
 {
-	int r = uploadseries_default_labels(&t->config, owner, l);
+	int r = default_labels(&t->config, owner, l);
 
 	if (r == 0 && t->config.relabel)
 		r = relabel_apply(t->config.relabel, l);
 	if (r < 0 && r != -ENOMEM) {
 		t->counts.rules_failed++;
 		labels_deinit(l);
-		r = uploadseries_default_labels(&t->config, owner, l);
+		r = default_labels(&t->config, owner, l);
 	}
 	return r ?: finish(t, l);
 }

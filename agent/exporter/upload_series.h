@@ -55,8 +55,4 @@ struct uploadseries_counts {
 };
 void uploadseries_counts(const struct uploadseries *t, struct uploadseries_counts *ret);
 
-/* The labels of an owner, before and after the rules. Pure; for the above, and for tests. */
-int uploadseries_default_labels(const struct uploadseries_config *c,
-				const struct store_owner *owner, struct labels *ret);
-
 #endif

@@ -22,7 +22,7 @@ bool web_span_has(const struct web_span *span, uint64_t start_ns, uint64_t end_n
 	       (start_ns <= span->from_ns && end_ns >= span->to_ns);
 }
 
-bool web_is_loss(const char *name)
+static bool is_loss(const char *name)
 {
 	return !strncmp(name, "missed", 6) || !strncmp(name, "lost", 4) ||
 	       !strncmp(name, "no room", 7);
@@ -33,7 +33,7 @@ uint64_t web_losses(const struct winwire_header *header)
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < header->nr_losses; i++)
-		sum += web_is_loss(header->losses[i].name) ? header->losses[i].count : 0;
+		sum += is_loss(header->losses[i].name) ? header->losses[i].count : 0;
 	return sum;
 }
 

@@ -56,7 +56,6 @@ const struct web_span *web_query_span(const struct web_query *q);
 bool web_span_has(const struct web_span *span, uint64_t start_ns, uint64_t end_ns);
 
 /* Samples that are not in any profile ("missed", "lost: …"), as against the other lines of the loss equation. */
-bool web_is_loss(const char *name);
 uint64_t web_losses(const struct winwire_header *header);
 
 /* "from_ms": … of the query, without braces; each line of it as web_api.h tells. */
