@@ -201,28 +201,44 @@ def count(path, process):
     return ends
 
 
+# What unwind_agree counts, and how it is said.
+KINDS = {
+    "all": None, "equal": None,
+    "differ": "other frames",
+    "ours_shorter": "ours is shorter",
+    "theirs_shorter": "libdwfl's is shorter",
+    "only_ours": "libdwfl's ends in generated code",
+    "neither": "neither comes to the root",
+    "larger_than_copy": "stack larger than its copy",
+}
+NOT_COMPARED = ("only_ours", "neither", "larger_than_copy")
+
+
 def agree(bench, name, session):
     """Compares COPIES stacks of a workload, of several processes one after the other where they do not live as long."""
     tool = f"{bench.build}/tests/bench/bench_unwind_agree"
-    counts = [0] * 6
+    counts = collections.Counter()
     for _ in range(5):
         try:
-            said = output_of([tool, str(newest(name, session)), str(COPIES - counts[0])], timeout=60)
-        except (SystemExit, subprocess.TimeoutExpired): # it has ended meanwhile, or hardly runs
+            said = output_of([tool, str(newest(name, session)), str(COPIES - counts["all"])], timeout=30)
+        except (SystemExit, subprocess.TimeoutExpired):  # it has ended meanwhile, or hardly runs
             continue
-        found = re.search(r"all (\d+) equal (\d+) differ (\d+) ours_shorter (\d+) theirs_shorter (\d+) neither_complete (\d+)", said)
         for line in said.splitlines():
             if line.startswith("#"):
                 print("   ", line)
-        counts = [a + int(b) for a, b in zip(counts, found.groups())] if found else counts
-        if counts[0] >= COPIES:
+        totals = re.search("^all .*", said, re.M)[0]
+        counts.update({kind: int(re.search(rf"\b{kind} (\d+)", totals)[1]) for kind in KINDS})
+        if counts["all"] >= COPIES:
             break
     return counts
 
 
-def share(agreed):
-    """Where libdwfl does not come to the root either (generated code), there is nothing to agree on."""
-    return f"{100 * agreed[1] / max(agreed[0] - agreed[5], 1):.2f} %"
+def report(bench, name, counts):
+    """Where libdwfl does not come to the root, or the copy is too short for either, there is no whole stack to agree on."""
+    compared = counts["all"] - sum(counts[kind] for kind in NOT_COMPARED)
+    rest = [f"{text}: {counts[kind]}" for kind, text in KINDS.items() if text and counts[kind]]
+    bench.row(f"{name}: whole stacks equal to libdwfl's", f"{100 * counts['equal'] / max(compared, 1):.2f} %",
+              "; ".join([f"of {compared}", *rest]))
 
 
 def new_files(bench):
@@ -254,7 +270,7 @@ def new_files(bench):
 
 
 def run(bench):
-    totals = [0] * 6
+    totals = collections.Counter()
     for name, (workload, process, compared) in WORKLOADS.items():
         agreed = None
         try:
@@ -272,11 +288,11 @@ def run(bench):
         bench.row(f"{name}: complete stacks, once the tables are there", f"{100 * ends['complete'] / max(judged, 1):.2f} %",
                   f"of {judged} samples; {rest}")
         if agreed:
-            totals = [a + b for a, b in zip(totals, agreed)]
-            bench.row(f"{name}: whole stacks equal to libdwfl's", share(agreed), f"of {agreed[0]}; neither complete: {agreed[5]}")
+            totals.update(agreed)
+            report(bench, name, agreed)
     try:
         new_files(bench)
     except Skip as skip:
         print(f"  a new file's table: not measured: {skip}")
-    if totals[0]:
-        bench.row("all: whole stacks equal to libdwfl's", share(totals), f"of {totals[0]}; neither complete: {totals[5]}")
+    if totals:
+        report(bench, "all", totals)

@@ -252,16 +252,28 @@ static Dwfl *open_dwfl(pid_t pid)
 /* ---- the comparison ---- */
 
 static struct {
-	size_t all, equal, ours_cut, theirs_cut, both_cut, copy_cut, differ, complete;
+	/* `cut`: it ends before the other one's root does; `only`: the other one has no root. */
+	size_t all, equal, differ, ours_cut, theirs_cut, only_ours, neither, copy_cut;
 	size_t ends[END_NR];
 } found;
+
+/* libdwfl goes by frame pointer where nothing is described, whatever is in the register. */
+static bool parts_in_generated_code(const uint64_t *ours, size_t nr_ours, const uint64_t *theirs,
+				    size_t nr_theirs)
+{
+	const struct native_map *map = NULL;
+
+	for (size_t i = 0; i < nr_ours && i < nr_theirs && ours[i] == theirs[i]; i++)
+		map = native_find(ours[i]);
+	return map && map->table == UNWIND_TABLE_ANON;
+}
 
 static void show(const char *what, const uint64_t *ours, size_t nr_ours, const uint64_t *theirs,
 		 size_t nr_theirs, enum end_reason end)
 {
 	size_t same = 0;
 
-	if (found.differ + found.ours_cut > SHOWN_MAX)
+	if (found.differ + found.ours_cut + found.theirs_cut > SHOWN_MAX)
 		return;
 	while (same < nr_ours && same < nr_theirs && ours[same] == theirs[same])
 		same++;
@@ -295,21 +307,24 @@ static void compare(Dwfl *dwfl)
 	common = n < theirs.n ? n : theirs.n;
 	found.all++;
 	found.ends[end]++;
-	found.complete += end == END_ROOT;
-	if (memcmp(ours, theirs.pcs, common * sizeof(*ours))) {
+	if (failed && parts_in_generated_code(ours, n, theirs.pcs, theirs.n)) {
+		found.only_ours += end == END_ROOT;
+		found.neither += end != END_ROOT;
+	} else if (memcmp(ours, theirs.pcs, common * sizeof(*ours))) {
 		found.differ++;
 		show("differ", ours, n, theirs.pcs, theirs.n, end);
-	} else if (n == theirs.n) {
+	} else if (end == END_ROOT && !failed && n == theirs.n) {
 		found.equal++;
 	} else if (end == END_READ_FAULT && current.stack_size >= STACK_BYTES - 8) {
 		found.copy_cut++; /* the stack is larger than its copy */
-	} else if (failed && end != END_ROOT) {
-		found.both_cut++; /* generated code, or a wrong description: neither comes to the root */
-	} else if (n < theirs.n) {
+	} else if (failed && end != END_ROOT) { /* a wrong description */
+		found.neither++;
+	} else if (end == END_ROOT && (failed || n > theirs.n)) {
+		found.theirs_cut++;
+		show("libdwfl's is shorter", ours, n, theirs.pcs, theirs.n, end);
+	} else {
 		found.ours_cut++;
 		show("ours is shorter", ours, n, theirs.pcs, theirs.n, end);
-	} else {
-		found.theirs_cut++;
 	}
 }
 
@@ -416,9 +431,9 @@ int main(int argc, char **argv)
 		idle = found.all == before ? idle + 1 : 0;
 		before = found.all;
 	}
-	printf("all %zu equal %zu differ %zu ours_shorter %zu theirs_shorter %zu neither_complete %zu larger_than_copy %zu complete %zu\n",
+	printf("all %zu equal %zu differ %zu ours_shorter %zu theirs_shorter %zu only_ours %zu neither %zu larger_than_copy %zu\n",
 	       found.all, found.equal, found.differ, found.ours_cut, found.theirs_cut,
-	       found.both_cut, found.copy_cut, found.complete);
+	       found.only_ours, found.neither, found.copy_cut);
 	for (size_t i = 0; i < END_NR; i++)
 		if (found.ends[i])
 			printf("end %zu %zu\n", i, found.ends[i]);
