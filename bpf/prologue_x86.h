@@ -263,17 +263,17 @@ static __always_inline u32 ends_with(u64 code, u32 bytes, u64 mask, u64 pattern)
 	return (code >> (64 - 8 * bytes) & mask) == pattern;
 }
 
-/* *ret_target: of a direct one. */
-static __always_inline enum call_form call_before(struct scratch *s, u64 address, u64 *ret_target)
+/* Leaves where a direct one leads to in s->call_target. A global function, so that the verifier reads it once. */
+__noinline int call_before(struct scratch *s, u64 address)
 {
 	u64 code;
 	u32 indirect;
 
-	if (bpf_probe_read_user(s->node, 8, (void *)(address - 8)))
+	if (!s || bpf_probe_read_user(s->node, 8, (void *)(address - 8)))
 		return CALL_NONE;
 	code = s->node[0];
 	if (ends_with(code, 5, 0xff, 0xe8)) {
-		*ret_target = address + (s64)unwind_signed_bits(code, 32, 32);
+		s->call_target = address + (s64)unwind_signed_bits(code, 32, 32);
 		return CALL_DIRECT;
 	}
 	indirect = ends_with(code, 2, 0xf8ff, 0xd0ff) | /* *%reg */
@@ -307,7 +307,7 @@ static __always_inline u64 prologue_rule(struct scratch *s)
 static __always_inline bool follow_prologue(struct scratch *s, u64 rule)
 {
 	struct walk *w = &s->walk;
-	u64 cfa = w->sp + (s64)x86_rule_cfa_off(rule), fp = w->fp, ra, target;
+	u64 cfa = w->sp + (s64)x86_rule_cfa_off(rule), fp = w->fp, ra;
 	enum call_form form;
 
 	if (cfa > w->stack_end || !read_word(s, cfa - 8, &ra))
@@ -315,11 +315,11 @@ static __always_inline bool follow_prologue(struct scratch *s, u64 rule)
 	if (x86_rule_fp(rule) == UNWIND_FP_AT_CFA &&
 	    !read_word(s, cfa + (s64)x86_rule_fp_off(rule), &fp))
 		return false;
-	form = call_before(s, ra, &target);
+	form = call_before(s, ra);
 	if (form == CALL_NONE)
 		return false;
 	if (form == CALL_DIRECT && rule >> 32 != BEGIN_UNKNOWN &&
-	    s->generated.pc - (rule >> 32) - target > PROLOGUE_ENTRY_BYTES)
+	    s->generated.pc - (rule >> 32) - s->call_target > PROLOGUE_ENTRY_BYTES)
 		return false;
 	w->sp = cfa;
 	w->fp = fp;

@@ -96,6 +96,7 @@ struct scratch {
 		regs; /* of user mode; the BPF stack has 512 bytes for all calls, and is full */
 	struct frame frame;
 	struct generated generated;
+	u64 call_target;
 	struct memo memo[MEMO_SIZE];
 	u32 memo_next, memo_hit;
 	struct vma vma;

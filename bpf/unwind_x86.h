@@ -63,6 +63,12 @@ static __always_inline bool rule_changes_stack(u32 kind)
 	       1;
 }
 
+/*
+ * Registers that a call may change, by DWARF number: %rax, %rdx, %rcx, %rsi, %rdi, %r8 … %r11. No callee saves them, so
+ * if a caller's description counts on one behind its call, as OpenSSL's does, all of its callees let it alone.
+ */
+#define VOLATILE_REGS 0xf37u
+
 /* What the CFA is counted from. False: a register that is not known here. */
 static __always_inline bool rule_base(const struct walk *w, u64 rule, u64 *base)
 {
@@ -76,10 +82,10 @@ static __always_inline bool rule_base(const struct walk *w, u64 rule, u64 *base)
 	case UNWIND_REG:
 	case UNWIND_DEREF_REG:
 		*base = w->regs[x86_rule_reg(rule) & (USER_REGS - 1)];
-		return w->exact;
+		return w->exact || (VOLATILE_REGS >> x86_rule_reg(rule) & 1);
 	case UNWIND_DEREF_INDEXED:
 		*base = w->sp + 8 * w->regs[x86_rule_reg(rule) & (USER_REGS - 1)];
-		return w->exact;
+		return w->exact || (VOLATILE_REGS >> x86_rule_reg(rule) & 1);
 	}
 	*base = w->sp;
 	return true;

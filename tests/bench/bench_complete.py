@@ -50,6 +50,15 @@ def running(*commands):
             process.wait()
 
 
+def wait_for(path, seconds=30):
+    end = time.monotonic() + seconds
+    while not os.path.exists(path):
+        if time.monotonic() > end:
+            raise Skip(f"{path} did not appear")
+        time.sleep(0.1)
+    time.sleep(0.5)
+
+
 def redis(bench):
     need("redis-server", "redis-benchmark")
     port = "16391"
@@ -73,6 +82,7 @@ def postgres(bench):
     server = [*as_user, f"{folders[-1]}/postgres", "-D", data, "-p", port, "-k", data]
     connect = ["-h", data, "-p", port, "-U", "postgres"]
     with running(server):
+        wait_for(f"{data}/.s.PGSQL.{port}")
         output_of(["pgbench", "-i", "-q", *connect, "postgres"])
         with running(["pgbench", "-c", "4", "-j", "2", "-T", "600", *connect, "postgres"]):
             backends = output_of(["pgrep", "-f", "postgres: postgres"]).split()
@@ -93,9 +103,9 @@ def clang(bench):
 
 def openssl(bench):
     need("openssl")
-    what = ["aes-256-gcm", "sha256", "rsa2048", "ecdsap256", "chacha20-poly1305"]
-    commands = [["sh", "-c", f"while :; do openssl speed -seconds 1 {' '.join(what[i::CPUS])}; done"] for i in range(CPUS)]
-    return running(*commands)
+    speed = "openssl speed -seconds 1"
+    commands = [f"{speed} -evp aes-256-gcm; {speed} -evp chacha20-poly1305", f"{speed} sha256 sha512 rsa2048 ecdsap256"]
+    return running(*[["sh", "-c", f"while :; do {command}; done"] for command in commands])
 
 
 def script(program, text, *options, ending=""):

@@ -53,6 +53,14 @@ static bool read_live(uint8_t *dst, size_t size, u64 addr)
 	return pread(mem_fd, dst, size, (off_t)addr) == (ssize_t)size;
 }
 
+/* Code is read from the process: when that has ended, there is nothing to compare by. */
+static bool is_there(void)
+{
+	uint8_t byte;
+
+	return read_live(&byte, 1, current.regs[R_IP]);
+}
+
 /*
  * The copied stack first; what is not in it (code, the vDSO) as it is now. So is what lies below sp, of which there is no
  * copy: a register that an epilogue has restored already, and the caller's sp in OpenSSL's SHA-512 for AVX2.
@@ -317,8 +325,8 @@ static void compare(Dwfl *dwfl)
 		found.equal++;
 	} else if (end == END_READ_FAULT && current.stack_size >= STACK_BYTES - 8) {
 		found.copy_cut++; /* the stack is larger than its copy */
-	} else if (failed && end != END_ROOT) { /* a wrong description */
-		found.neither++;
+	} else if (end != END_ROOT && (failed || n == theirs.n)) {
+		found.neither++; /* a wrong description, or what was below sp */
 	} else if (end == END_ROOT && (failed || n > theirs.n)) {
 		found.theirs_cut++;
 		show("libdwfl's is shorter", ours, n, theirs.pcs, theirs.n, end);
@@ -392,7 +400,7 @@ static void drain(struct perf_event_mmap_page *page, Dwfl *dwfl)
 		memcpy(record, data + at, size < first ? size : first);
 		if (size > first)
 			memcpy(record + first, data, size - first);
-		if (take_record(record))
+		if (take_record(record) && is_there())
 			compare(dwfl);
 		tail += size;
 	}

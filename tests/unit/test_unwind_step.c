@@ -272,6 +272,27 @@ static void test_no_table(void)
 	CHECK_INT(walk(JIT + 4, STACK, STACK + 16), END_GENERATED);
 }
 
+/* A register that no callee saves is still what the leaf has; others are not. */
+static void test_registers_of_callers(void)
+{
+	u32 reg = UNWIND_REG | UNWIND_RULE_WIDE, *words;
+
+	set_up();
+	words = (u32 *)(native.slabs[0] + 64 + sizeof(struct unwind_group));
+	words[DEREF] = reg;
+	words[DEREF + 1] = 8;
+	stack[0] = AT(DEREF); /* by now: CFA = %rax + 8 */
+	stack[10] = AT(ROOT);
+	s.walk.regs[0] = STACK + 8 * 10;
+	CHECK_INT(walk(AT(SP_8), STACK, 0), END_ROOT);
+	CHECK_INT(s.nr_words, 3);
+	words[DEREF] = reg | 3 << 8;
+	memset(&native_rules, 0, sizeof(native_rules));
+	s.walk.regs[3] = STACK + 8 * 10; /* %rbx */
+	CHECK_INT(walk(AT(DEREF), STACK, 0), END_ROOT);
+	CHECK_INT(walk(AT(SP_8), STACK, 0), END_UNSUPPORTED);
+}
+
 /* ---- generated code: read for what its function begins with ---- */
 
 /* push %rbx; push %rbp; push %r12; mov %rdi, %rbx; sub $0x20, %rsp; …; add $0x20, %rsp; pop %r12; pop %rbp; pop %rbx; ret */
@@ -483,6 +504,7 @@ int main(void)
 	RUN(test_end_of_the_stack);
 	RUN(test_gap_is_bridged_and_marked);
 	RUN(test_no_table);
+	RUN(test_registers_of_callers);
 	RUN(test_generated_code);
 	RUN(test_generated_code_is_not_believed);
 	RUN(test_generated_code_with_frame_pointer);
