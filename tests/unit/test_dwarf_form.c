@@ -129,8 +129,60 @@ static void test_abbreviations(void)
 	CHECK_INT(mem.used, 0);
 }
 
+/* What a walk goes by: ends of children, entries that are plain if their LEB128s are short, and those that are not. */
+static void test_codes(void)
+{
+	static const uint8_t table[] = {
+		1,
+		DW_TAG_member,
+		0,
+		DW_AT_type,
+		DW_FORM_ref4,
+		DW_AT_decl_line,
+		DW_FORM_udata,
+		DW_AT_data_member_location,
+		DW_FORM_udata,
+		0,
+		0,
+		2,
+		DW_TAG_variable,
+		0,
+		DW_AT_location,
+		DW_FORM_exprloc,
+		0,
+		0,
+		3,
+		DW_TAG_structure_type,
+		1,
+		DW_AT_sibling,
+		DW_FORM_ref4,
+		0,
+		0,
+		0,
+	};
+	static const uint8_t entry[] = { 2, 7, 8, 99 };
+	struct mem mem = { .max = 1 << 16 };
+	struct reader r = reader_of(table, sizeof(table));
+	const struct dwarf_code *codes;
+	struct dwarf_abbrevs t;
+
+	CHECK_INT(dwarf_abbrevs_init(&t, r, &format32, 0, &mem), 0);
+	codes = t.by_code;
+	CHECK(codes[0].plain == 1 << DWARF_ROLE_END && codes[0].size == 1 && codes[0].deeper == -1);
+	CHECK(codes[1].plain == 1 << DWARF_ROLE_NONE && codes[1].size == 7);
+	CHECK(codes[1].leb[0] == 5 && codes[1].leb[1] == 6 && !codes[1].leb[2]);
+	CHECK(!codes[2].plain && codes[2].sibling_at == DWARF_SIBLING_NONE);
+	CHECK(!codes[3].plain && !codes[3].sibling_at && codes[3].deeper == 1);
+	CHECK(!codes[4].index && !codes[127].index && !codes[127].plain);
+	r = dwarf_skip_steps(&t, codes[2].first_step, codes[2].nr_steps,
+			     reader_of(entry, sizeof(entry)));
+	CHECK(!r.failed && reader_u8(&r) == 99);
+	dwarf_abbrevs_deinit(&t);
+}
+
 int main(void)
 {
+	RUN(test_codes);
 	RUN(test_skip_and_read_agree);
 	RUN(test_values);
 	RUN(test_indirect_only_once);
