@@ -20,7 +20,7 @@ rm "$work/gone_loop"
 
 record -F 499 -d 2 -p "$old,$new" -p "$gone" -o "$work/r.folded"
 for loop in 'service;.*old_loop' 'service;.*new_loop' 'gone_loop;.*gone_loop'; do
-	[ "$(samples "$work/r.folded" ";$loop[; ]")" -gt 100 ] || fail "no $loop: $(cut -c1-120 "$work/r.folded")"
+	[ "$(samples "$work/r.folded" ";$loop[; ]")" -gt 30 ] || fail "no $loop: $(cut -c1-120 "$work/r.folded")"
 done
 named=$(samples "$work/r.folded" ';(service|gone_loop);.*(old|new|gone)_loop[; ]')
 all=$(samples "$work/r.folded" .)
