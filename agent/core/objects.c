@@ -256,6 +256,7 @@ static struct object *see(struct objects *o, const struct rec_map *map,
 			  const struct record_sample *head, uint64_t owner)
 {
 	struct identity_key key = key_of(map);
+	struct root_key root = objects_root_of(head);
 	struct object *object;
 	void *value;
 	bool is_new;
@@ -268,7 +269,7 @@ static struct object *see(struct objects *o, const struct rec_map *map,
 		return NULL;
 	}
 	if (is_new)
-		objects_set_root(object, head);
+		objects_set_root(object, &root);
 	*(struct object **)value = object;
 	object->window = o->window;
 	if (object->retiring) {
@@ -457,6 +458,7 @@ void objects_end_window(struct objects *o)
 	}
 	o->window++;
 	o->hash_bytes = 0;
+	o->new_roots = 0;
 }
 
 void objects_add_less(struct objects *o, uint32_t id, uint8_t less)
@@ -492,7 +494,8 @@ void objects_counts(const struct objects *o, struct objects_counts *ret)
 					 .not_hashed = o->not_hashed,
 					 .recalled = o->recalled,
 					 .supplements = o->supplements,
-					 .roots_refused = roots_refused(o->roots),
+					 .roots_refused =
+						 roots_refused(o->roots) + o->roots_passed_over,
 					 .less_inlines = o->less_inlines,
 					 .less_lines = o->less_lines,
 					 .less_functions = o->less_functions };

@@ -28,6 +28,8 @@ struct objects {
 	uint64_t hash_bytes; /* asked for in this window */
 	struct supplements_counts supplements;
 	struct roots *roots;
+	size_t new_roots; /* in this window */
+	uint64_t roots_passed_over;
 };
 
 /* A new object, or view to be; NULL: there is no place for it. */
@@ -36,8 +38,8 @@ struct object *objects_add(struct objects *objects, const struct rec_map *identi
 /* -- objects_views.c -- */
 
 int objects_views_init(struct objects *objects);
-/* The root of the sample is that of the object. */
-void objects_set_root(struct object *object, const struct record_sample *head);
+void objects_set_root(struct object *object, const struct root_key *key);
+struct root_key objects_root_of(const struct record_sample *head);
 /* The object itself, or its view, for the root of a sample; NULL: there is no place for one. */
 struct object *objects_view(struct object *base, const struct record_sample *head, uint64_t owner);
 /* Its views know what it knows of its file. */

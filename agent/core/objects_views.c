@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define NEW_ROOTS_MAX 64 /* in which one window's samples have views */
+
 struct view_key {
 	struct root_key root;
 	uint64_t id; /* of the object */
@@ -15,26 +17,24 @@ static struct view_key key_of(const struct object *view)
 	return (struct view_key) { .root = view->root_key, .id = view->base->id };
 }
 
+struct root_key objects_root_of(const struct record_sample *head)
+{
+	return (struct root_key) { .ino = head->root_ino, .mount = head->root_mount };
+}
+
 int objects_views_init(struct objects *o)
 {
 	return hashmap_new(&o->views, sizeof(struct view_key), sizeof(struct object *), o->max);
 }
 
-void objects_set_root(struct object *object, const struct record_sample *head)
+void objects_set_root(struct object *object, const struct root_key *key)
 {
-	object->root_key = (struct root_key) { .ino = head->root_ino, .mount = head->root_mount };
-	if (head->root_ino)
-		object->root = roots_get(object->objects->roots, &object->root_key);
+	object->root_key = *key;
+	if (key->ino)
+		object->root = roots_get(object->objects->roots, key);
 }
 
-static void want_root(struct object *object, const struct record_sample *head)
-{
-	if (object->root && root_fd(object->root) < 0)
-		root_want(object->root, head->tgid, head->tid, head->start_boot_ns);
-}
-
-static struct object *add_view(struct object *base, const struct record_sample *head,
-			       uint64_t owner)
+static struct object *add_view(struct object *base, const struct root_key *root, uint64_t owner)
 {
 	struct object *view = objects_add(base->objects, &base->identity, owner);
 
@@ -43,27 +43,43 @@ static struct object *add_view(struct object *base, const struct record_sample *
 	view->base = base;
 	view->next_view = base->views;
 	base->views = view;
-	objects_set_root(view, head);
-	want_root(view, head); /* before anything is looked for in it */
-	objects_views_follow(base);
+	objects_set_root(view, root);
 	objects_settle_table(base);
 	return view;
 }
 
-/* The view for the root; NULL: there is no place for it. */
-static struct object *get_view(struct object *base, const struct record_sample *head,
-			       uint64_t owner)
+/*
+ * A root costs some look-ups for each of its files. Sandboxes that come and go by the dozen would make work without end:
+ * what is over the bounds is of one view that has no root, and is asked for again with the next sample.
+ */
+static bool may_have_root(struct objects *o, const struct root_key *key)
+{
+	if (roots_know(o->roots, key))
+		return true;
+	if (o->new_roots == NEW_ROOTS_MAX || hashmap_count(o->views) >= o->max / 4 * 3)
+		return false;
+	o->new_roots++;
+	return true;
+}
+
+/* The view for the root, or the object that has no root either; NULL: there is no place for it. */
+static struct object *get_view(struct object *base, const struct root_key *root, uint64_t owner)
 {
 	struct objects *o = base->objects;
-	const struct view_key key = { .root = { .ino = head->root_ino, .mount = head->root_mount },
-				      .id = base->id };
+	struct view_key key = { .root = *root, .id = base->id };
 	struct object *view;
 	void *value;
 	bool is_new;
 
+	if (!hashmap_get(o->views, &key) && root->ino && !may_have_root(o, root)) {
+		o->roots_passed_over++;
+		key.root = (struct root_key) { .ino = 0 };
+	}
+	if (!memcmp(&key.root, &base->root_key, sizeof(key.root)))
+		return base;
 	if (hashmap_put(o->views, &key, &value, &is_new))
 		return NULL;
-	view = is_new ? add_view(base, head, owner) : *(struct object **)value;
+	view = is_new ? add_view(base, &key.root, owner) : *(struct object **)value;
 	if (!view) {
 		hashmap_remove(o->views, &key);
 		return NULL;
@@ -76,12 +92,14 @@ static struct object *get_view(struct object *base, const struct record_sample *
 
 struct object *objects_view(struct object *base, const struct record_sample *head, uint64_t owner)
 {
-	bool first =
-		base->root_key.ino == head->root_ino && base->root_key.mount == head->root_mount;
-	struct object *object = first ? base : get_view(base, head, owner);
+	const struct root_key root = objects_root_of(head);
+	bool first = !memcmp(&root, &base->root_key, sizeof(root));
+	struct object *object = first ? base : get_view(base, &root, owner);
 
-	if (object)
-		want_root(object, head);
+	if (object && object->root && root_fd(object->root) < 0)
+		root_want(object->root, head->tgid, head->tid, head->start_boot_ns);
+	if (object && object->fd != base->fd) /* a new view, whose root is asked for by now */
+		objects_views_follow(base);
 	return object;
 }
 

@@ -85,6 +85,11 @@ struct root *roots_get(struct roots *r, const struct root_key *key)
 	return root;
 }
 
+bool roots_know(const struct roots *r, const struct root_key *key)
+{
+	return hashmap_get(r->by_key, key);
+}
+
 struct root *root_put(struct root *root)
 {
 	if (!root || --root->references)

@@ -36,6 +36,7 @@ DEFINE_CLEANUP(struct roots *, roots_free)
 
 /* A reference to the root of this key; NULL: there are too many. */
 struct root *roots_get(struct roots *r, const struct root_key *key);
+bool roots_know(const struct roots *r, const struct root_key *key);
 struct root *root_put(struct root *root); /* takes NULL, returns NULL */
 
 /* A root folder's descriptor, consumed: kept if it is that of a root that is in use and not open. */
