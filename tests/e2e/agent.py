@@ -1,5 +1,6 @@
 """A running agent, and its store, as the end-to-end tests see them."""
 import atexit
+import contextlib
 import json
 import os
 import random
@@ -138,6 +139,20 @@ class Agent:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def running(state, *options):
+    """An agent that ends well, or is killed with the test."""
+    with open(f"{state}/log", "w"): # what an agent before has said
+        pass
+    agent = Agent("--window", "2s", "--watch-window", "1s", "--rate", "97", *options, folder=state)
+    try:
+        yield agent.start()
+        check(agent.stop() == 0, "it ends with an error")
+    finally:
+        if agent.process.poll() is None:
+            agent.kill()
+
+
 def address(agent):
     """(http://ADDRESS, token) as the agent keeps it for its user."""
     with open(f"{agent.folder}/state/url") as file:
@@ -252,3 +267,11 @@ def spin(seconds=60, nr=1):
     """Processes that use their CPU."""
     return [subprocess.Popen([sys.executable, "-c", f"import time\nt=time.time()+{seconds}\nwhile time.time()<t: pass"])
             for _ in range(nr)]
+
+
+def metric(agent, name):
+    """The value of a line of /metrics, 0 if it is not there."""
+    for line in get(agent, "/metrics")[1].decode().splitlines():
+        if line.startswith(f"{name} "):
+            return float(line.split()[-1])
+    return 0

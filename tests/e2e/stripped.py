@@ -5,7 +5,7 @@ import shutil
 import socket
 import subprocess
 
-from agent import TREE, ask, get, skip
+from agent import TREE, ask, skip
 
 
 def need(*programs):
@@ -61,11 +61,3 @@ def named(agent, name):
     strings, frames, nodes = flame["strings"], flame["frames"], flame["nodes"]
     return [(strings[frames["file"][f]], nodes["line_low"][i]) for i, f in enumerate(nodes["frame"])
             if strings[frames["name"][f]] == name]
-
-
-def metric(agent, name):
-    """The value of a line of /metrics, 0 if it is not there."""
-    for line in get(agent, "/metrics")[1].decode().splitlines():
-        if line.startswith(f"{name} "):
-            return float(line.split()[-1])
-    return 0

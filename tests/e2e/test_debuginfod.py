@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
 """Names and lines of a stripped program from Debian's debuginfod server: only when it is switched on, and asked for once."""
-import contextlib
 import os
 import shutil
 import subprocess
@@ -10,8 +9,8 @@ import time
 import urllib.request
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from agent import Agent, check, fail
-from stripped import Stripped, free_port, metric, named, need, share_with_dwz
+from agent import check, fail, metric, running
+from stripped import Stripped, free_port, named, need, share_with_dwz
 
 need("debuginfod", "dwz", "gcc", "objcopy", "readelf")
 
@@ -49,20 +48,6 @@ class Server:
     def close(self):
         self.process.terminate()
         self.process.wait()
-
-
-@contextlib.contextmanager
-def running(state, *options):
-    """An agent that ends well, or is killed with the test."""
-    with open(f"{state}/log", "w"): # what an agent before has said
-        pass
-    agent = Agent("--window", "2s", "--watch-window", "1s", "--rate", "97", *options, folder=state)
-    try:
-        yield agent.start()
-        check(agent.stop() == 0, "it ends with an error")
-    finally:
-        if agent.process.poll() is None:
-            agent.kill()
 
 
 def check_off(state, program):

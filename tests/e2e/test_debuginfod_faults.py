@@ -9,8 +9,8 @@ import tempfile
 import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from agent import Agent, check, check_balance
-from stripped import Stripped, metric, named, need
+from agent import Agent, check, check_balance, metric
+from stripped import Stripped, named, need
 
 need("gcc", "objcopy", "readelf")
 MAX_SIZE = 4 << 20
