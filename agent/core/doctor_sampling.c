@@ -52,15 +52,16 @@ static int try_sampler(struct sampler **sampler, struct loop *loop, size_t *ret_
 	return r < 0 ? err_errno(err, r, "cannot end the trial") : 0;
 }
 
-/* Some virtual machines' kernels keep the ticks of the second CPU's idle task from every perf event. */
+/* A CPU that was idle is none of these: that no tick came is known then. */
 static void say_ticks(struct doctor *d, const struct sampler_counts *counts)
 {
 	if (counts->nr_silent)
-		doctor_add(
-			d, DOCTOR_OK, "ticks", NULL,
-			"CPU %u brought none%s: it was idle, on a kernel that shows no perf event its "
-			"idle task, and nothing is lost; or a program there was in bpf(2) all the time",
-			counts->silent_cpu, counts->nr_silent > 1 ? ", and others neither" : "");
+		doctor_add(d, DOCTOR_WARN, "ticks",
+			   "what runs there is not sampled: look for a host that does not run this "
+			   "virtual CPU (steal in /proc/stat), or a program that is in bpf(2) all "
+			   "the time",
+			   "CPU %u brought no tick%s, and was not idle", counts->silent_cpu,
+			   counts->nr_silent > 1 ? ", and others neither" : "");
 	else
 		doctor_add(d, DOCTOR_OK, "ticks", NULL,
 			   "%" PRIu64 " of %" PRIu64 " came; %" PRIu64

@@ -193,14 +193,12 @@ static void print_balance(const struct recording *r)
 		printf("loss equation: NOT balanced: %s (please report this)\n", err.text);
 }
 
-/* Which of the two it was cannot be known: the timer fires, and the kernel does not run the program. */
 static void warn_of_silent(const struct sampler_counts *c)
 {
 	if (c->nr_silent)
-		log_warn(
-			"CPU %u brought no tick%s: either it was idle, and this kernel hides that, or "
-			"what ran there is not in the profile",
-			c->silent_cpu, c->nr_silent > 1 ? ", and others neither" : "");
+		log_warn("CPU %u brought no tick%s, and was not idle: what ran there is not in the "
+			 "profile (fleetprof doctor says more)",
+			 c->silent_cpu, c->nr_silent > 1 ? ", and others neither" : "");
 }
 
 static void print_cost(const struct recording *r, const struct symbolize_counts *counts)

@@ -3,6 +3,7 @@
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
 #include "agent/base/sys.h"
+#include "agent/core/cpu_idle.h"
 #include "agent/core/sampler_counters.h"
 #include "agent/core/sampler_cpus.h"
 #include "agent/core/sampler_record.h"
@@ -45,6 +46,7 @@ struct sampler {
 	uint64_t followed_ns; /* when the CPUs were last looked at */
 	bool paused;
 	size_t nr_possible_cpus;
+	uint64_t *idle_at_start; /* [nr_possible_cpus], ns */
 	char cgroup_path[SAMPLER_PATH_MAX];
 };
 
@@ -335,6 +337,9 @@ int sampler_new(struct sampler **ret, struct loop *loop, const struct sampler_co
 	if (r < 0)
 		return err_errno(err, r, "cannot count the CPUs");
 	s->nr_possible_cpus = (size_t)r;
+	s->idle_at_start = calloc(s->nr_possible_cpus, sizeof(*s->idle_at_start));
+	if (!s->idle_at_start)
+		return -ENOMEM;
 	r = load(s, config, err);
 	if (!r)
 		r = self_test(s, err);
@@ -363,6 +368,7 @@ struct sampler *sampler_free(struct sampler *s)
 	ring_buffer__free(s->ring);
 	sampler_tables_free(s->tables);
 	sampler_bpf__destroy(s->bpf);
+	free(s->idle_at_start);
 	free(s);
 	return NULL;
 }
@@ -397,6 +403,7 @@ int sampler_start(struct sampler *s, struct err *err)
 	if (r < 0)
 		return err_errno(err, r, "cannot set a timer");
 	s->followed_ns = now;
+	cpu_idle_read(s->idle_at_start, s->nr_possible_cpus);
 	return sampler_cpus_follow(s->cpus, err);
 }
 
@@ -549,6 +556,23 @@ static void settle(struct sampler *s)
 	}
 }
 
+/*
+ * A CPU that was idle and never seen so: some virtual machines' kernels keep the idle task of all CPUs but the first from
+ * every perf event. The kernel's own account of idle time stands for what cannot be seen.
+ */
+static void add_hidden_idle(const struct sampler *s, struct sampler_cpu_counts *cpus)
+{
+	_cleanup_(freep) uint64_t *idle = calloc(s->nr_possible_cpus, sizeof(*idle));
+
+	if (!idle || cpu_idle_read(idle, s->nr_possible_cpus) < 0)
+		return;
+	for (size_t i = 0; i < s->nr_possible_cpus; i++) {
+		if (!cpus[i].idle && idle[i] > s->idle_at_start[i])
+			cpus[i].asleep =
+				MAX(cpus[i].asleep, (idle[i] - s->idle_at_start[i]) / s->period_ns);
+	}
+}
+
 int sampler_read_counts(struct sampler *s, struct sampler_counts *ret)
 {
 	struct sampler_counts counts = { .malformed = s->malformed, .received = s->received };
@@ -563,6 +587,7 @@ int sampler_read_counts(struct sampler *s, struct sampler_counts *ret)
 				  counts.bpf, cpus);
 	if (r < 0)
 		return r;
+	add_hidden_idle(s, cpus);
 	for (unsigned int cpu = 0; cpu < s->nr_possible_cpus; cpu++)
 		sampler_counters_compare(&counts, cpu, sampler_cpus_expected(s->cpus, cpu),
 					 &cpus[cpu]);

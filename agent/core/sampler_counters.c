@@ -57,6 +57,7 @@ int sampler_counters_read(int map_fd, size_t nr_cpus, uint64_t ret_sum[COUNTER_N
 			add(sum, counters);
 			ret_cpus[cpu] = (struct sampler_cpu_counts) {
 				.runs = counters[COUNTER_RUNS],
+				.idle = counters[COUNTER_IDLE],
 				.asleep = counters[COUNTER_ASLEEP],
 				.late = counters[COUNTER_LATE],
 			};

@@ -16,7 +16,7 @@ bool sampler_counters_settled(const uint64_t *counters);
 
 /* Of one CPU. */
 struct sampler_cpu_counts {
-	uint64_t runs, asleep, late;
+	uint64_t runs, idle, asleep, late;
 };
 
 /*
