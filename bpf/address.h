@@ -57,8 +57,6 @@ static __always_inline u64 file_word(struct scratch *s, u64 *table)
 	struct rec_map *map = &s->maps[index & (RECORD_MAX_MAPS - 1)];
 	u64 bias = vma_bias(s), offset;
 	bool huge = vma_huge_text(s, &bias);
-	struct file_value *value;
-	struct file_key key;
 
 	*table = UNWIND_TABLE_ANON;
 	if ((!huge && !s->within.file) || !vma_identity(s, map))
@@ -68,14 +66,13 @@ static __always_inline u64 file_word(struct scratch *s, u64 *table)
 	offset = s->within.start + bias;
 	if ((offset + (s->within.end - s->within.start)) >> 32) /* beyond what a word can say */
 		return FRAME_MAKE_ANON(s->within.start);
-	key.ino = map->ino;
-	key.ctime_ns = map->ctime_ns;
-	key.dev = map->dev;
-	key.gen = map->gen;
-	value = bpf_map_lookup_elem(&files, &key);
-	if (value) {
-		*table = table_of_slot(s, value->slot);
-		return FRAME_MAKE_FILE(value->id, offset);
+	s->asked_key.ino = map->ino;
+	s->asked_key.ctime_ns = map->ctime_ns;
+	s->asked_key.dev = map->dev;
+	s->asked_key.gen = map->gen;
+	if (find_file(s)) {
+		*table = table_of_slot(s, s->asked_value.slot);
+		return FRAME_MAKE_FILE(s->asked_value.id, offset);
 	}
 	*table = UNWIND_TABLE_PENDING;
 	if (index >= RECORD_MAX_MAPS)

@@ -18,6 +18,7 @@
 #include "bpf/vma.h"
 #include "bpf/cgroup.h"
 #include "bpf/tables.h"
+#include "bpf/recent.h"
 #include "bpf/address.h"
 #include "bpf/uprobes.h"
 #if defined(__TARGET_ARCH_x86)
@@ -101,7 +102,7 @@ static __always_inline void begin(struct scratch *s, struct task_struct *task,
 	head->record.time_boot_ns = bpf_ktime_get_boot_ns();
 	head->hash = hash_seed;
 	head->value = period_ns;
-	head->start_boot_ns = BPF_CORE_READ(leader, start_boottime);
+	head->start_boot_ns = leader->start_boottime;
 	head->tgid = id >> 32;
 	head->tid = (u32)id;
 	head->epoch = epoch;
@@ -115,7 +116,7 @@ static __always_inline void begin(struct scratch *s, struct task_struct *task,
 	s->memo_next = 0;
 	s->memo_hit = 0;
 	__builtin_memset(s->memo, 0, sizeof(s->memo));
-	s->mm = (u64)BPF_CORE_READ(task, mm);
+	s->mm = (u64)task->mm;
 }
 
 static long convert_kernel_word(u32 index, struct unwind_context *u)
@@ -262,12 +263,12 @@ static __always_inline void take_sample(struct bpf_perf_event_data *ctx, struct 
 					struct counters *c)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+	struct task_struct *leader = task->group_leader;
 	struct kernfs_node *kn;
 	u64 cgroup = cgroup_of_task(task, &kn);
-	u8 *state = bpf_map_lookup_elem(&cgroups, &cgroup);
+	int state = find_cgroup(s, cgroup);
 
-	if ((state && *state == CGROUP_STATE_LEFT_OUT) ||
+	if (state == CGROUP_STATE_LEFT_OUT ||
 	    !is_selected(task, leader, bpf_get_current_pid_tgid() >> 32, kn, cgroup)) {
 		count(c, COUNTER_FILTERED);
 		return;

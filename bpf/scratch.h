@@ -10,6 +10,7 @@
 
 #define MEMO_SIZE 8 /* mappings that one sample remembers */
 #define ABSENT_BITS 4
+#define RECENT_BITS 4
 #define USER_REGS 32 /* of arm64; a power of two */
 #define STACK_WINDOW_BYTES 2048 /* one read of so much is cheaper than two of a few bytes */
 #define STACK_WINDOW_WORDS (STACK_WINDOW_BYTES / 8)
@@ -84,6 +85,31 @@ struct asleep {
 	bool is_stopped; /* by the kernel: no tick is due */
 };
 
+/* Identity of a file revision → what is known of it. */
+struct file_key {
+	u64 ino, ctime_ns;
+	u32 dev, gen;
+};
+struct file_value {
+	u32 id;
+	u32 slot; /* of its table */
+};
+
+/*
+ * What this CPU last found in `files` and `cgroups`: a hash table that is not in the CPU's caches costs five misses, and
+ * this one. Right as long as the generation is the one in which it was looked up. All zero is nobody's key.
+ */
+struct recent_file {
+	struct file_key key;
+	struct file_value value;
+	u32 generation, pad;
+};
+struct recent_cgroup {
+	u64 key;
+	u32 generation;
+	u8 state;
+};
+
 struct scratch {
 	struct asleep asleep;
 	u32 busy;
@@ -102,6 +128,10 @@ struct scratch {
 	struct vma vma;
 	struct vma within; /* the mapping that is asked about, while others are looked at */
 	struct absent_page absent[1 << ABSENT_BITS]; /* by address space */
+	struct file_key asked_key; /* of find_file(), and its answer */
+	struct file_value asked_value;
+	struct recent_file recent_files[1 << RECENT_BITS];
+	struct recent_cgroup recent_cgroups[1 << RECENT_BITS];
 	u64 node[MAPLE_NODE_WORDS];
 	u64 block[BLOCK_WORDS];
 	u64 window[STACK_WINDOW_WORDS];
@@ -142,15 +172,7 @@ struct {
 	__uint(max_entries, 1 << 22); /* set before loading */
 } ring SEC(".maps");
 
-/* Identity of a file revision → what is known of it. Full: the rest stays unnumbered, and user space counts it. */
-struct file_key {
-	u64 ino, ctime_ns;
-	u32 dev, gen;
-};
-struct file_value {
-	u32 id;
-	u32 slot; /* of its table */
-};
+/* Full: the rest stays unnumbered, and user space counts it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1); /* set before loading */

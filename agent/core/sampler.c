@@ -508,6 +508,13 @@ static struct file_key file_key(const struct rec_map *identity)
 				   .gen = identity->gen };
 }
 
+/* The programs remember what they found: a map was changed, and this generation is over. Returns r. */
+static int changed(uint32_t *generation, int r)
+{
+	__atomic_add_fetch(generation, 1, __ATOMIC_SEQ_CST);
+	return r;
+}
+
 int sampler_set_file(struct sampler *s, const struct rec_map *identity, uint32_t file_id,
 		     uint32_t table_slot)
 {
@@ -516,29 +523,33 @@ int sampler_set_file(struct sampler *s, const struct rec_map *identity, uint32_t
 		uint32_t id, slot;
 	} value = { .id = file_id, .slot = table_slot };
 
-	return bpf_map__update_elem(s->bpf->maps.files, &key, sizeof(key), &value, sizeof(value),
-				    BPF_ANY);
+	return changed(&s->bpf->bss->files_generation,
+		       bpf_map__update_elem(s->bpf->maps.files, &key, sizeof(key), &value,
+					    sizeof(value), BPF_ANY));
 }
 
 int sampler_set_cgroup(struct sampler *s, uint64_t cgroup, enum cgroup_state state)
 {
 	const uint8_t value = (uint8_t)state;
 
-	return bpf_map__update_elem(s->bpf->maps.cgroups, &cgroup, sizeof(cgroup), &value,
-				    sizeof(value), BPF_ANY);
+	return changed(&s->bpf->bss->cgroups_generation,
+		       bpf_map__update_elem(s->bpf->maps.cgroups, &cgroup, sizeof(cgroup), &value,
+					    sizeof(value), BPF_ANY));
 }
 
 int sampler_forget_file(struct sampler *s, const struct rec_map *identity)
 {
 	struct file_key key = file_key(identity);
-	int r = bpf_map__delete_elem(s->bpf->maps.files, &key, sizeof(key), 0);
+	int r = changed(&s->bpf->bss->files_generation,
+			bpf_map__delete_elem(s->bpf->maps.files, &key, sizeof(key), 0));
 
 	return r == -ENOENT ? 0 : r;
 }
 
 int sampler_forget_cgroup(struct sampler *s, uint64_t cgroup)
 {
-	int r = bpf_map__delete_elem(s->bpf->maps.cgroups, &cgroup, sizeof(cgroup), 0);
+	int r = changed(&s->bpf->bss->cgroups_generation,
+			bpf_map__delete_elem(s->bpf->maps.cgroups, &cgroup, sizeof(cgroup), 0));
 
 	return r == -ENOENT ? 0 : r;
 }
