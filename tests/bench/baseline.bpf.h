@@ -52,26 +52,32 @@ static __always_inline u64 base_get_stack(struct bpf_perf_event_data *ctx)
 	return s ? base_stacks(ctx, s) / 8 : 0;
 }
 
-static __always_inline u64 base_record(struct bpf_perf_event_data *ctx)
+/* Hands over who runs, and the stacks that were just taken. */
+static __always_inline void base_emit(struct bpf_perf_event_data *ctx, struct base_stacks *s,
+				      u64 nr_user)
 {
-	struct base_stacks *s = base_of_cpu();
-	u64 size;
+	u64 size = __builtin_offsetof(struct base_stacks, user) +
+		   (nr_user * 8 & (sizeof(s->user) - 1));
 
-	if (!s)
-		return 0;
 	s->time_ns = bpf_ktime_get_boot_ns();
 	s->id = bpf_get_current_pid_tgid();
 	s->cgroup = bpf_get_current_cgroup_id();
 	bpf_get_current_comm(s->comm, sizeof(s->comm));
-	size = base_stacks(ctx, s);
 	if (regs_pc(&ctx->regs) >> 63)
-		bpf_ringbuf_output(&base_ring, s, sizeof(*s), BPF_RB_NO_WAKEUP);
-	else
-		bpf_ringbuf_output(&base_ring, s,
-				   __builtin_offsetof(struct base_stacks, user) +
-					   (size & (sizeof(s->user) - 1)),
-				   BPF_RB_NO_WAKEUP);
-	return size / 8;
+		size = sizeof(*s);
+	bpf_ringbuf_output(&base_ring, s, size, BPF_RB_NO_WAKEUP);
+}
+
+static __always_inline u64 base_record(struct bpf_perf_event_data *ctx)
+{
+	struct base_stacks *s = base_of_cpu();
+	u64 nr;
+
+	if (!s)
+		return 0;
+	nr = base_stacks(ctx, s) / 8;
+	base_emit(ctx, s, nr);
+	return nr;
 }
 
 #endif

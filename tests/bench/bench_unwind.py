@@ -18,6 +18,7 @@ from common import CPUS, Cgroup, output_of
 
 TITLE = "Stack walk by unwind tables: cost"
 LEAD_S = 14 # from the sampler's start to the first counted run: the tables, other layouts' rows, warming up
+PROGRAMS = ("empty", "get_stack", "record", "rows4", "rows8", "rows4_record", "rows8_record", "sample")
 Times = collections.namedtuple("Times", "runs ns median longest frames searched")
 
 
@@ -58,7 +59,7 @@ def walks(bench, commands, rate, seconds, rows):
     times = {}
     for line in said.splitlines():
         words = line.split()
-        if len(words) == 8 and words[0] in ("empty", "get_stack", "record", "rows4", "rows8", "sample"):
+        if len(words) == 8 and words[0] in PROGRAMS:
             runs, ns, median, longest, frames, searched = map(int, words[2:])
             if runs:
                 times[words[0], int(words[1])] = Times(runs, ns / runs, median, longest, frames / runs, searched / runs)
@@ -67,28 +68,35 @@ def walks(bench, commands, rate, seconds, rows):
     return times
 
 
-def row(bench, what, times, other=None, of=""):
-    remark = f"{times.frames:.1f} frames, {times.ns / max(times.frames, 1):.0f} ns each; median {times.median} ns"
-    if other:
-        remark += f"; {times.ns / other.ns:.2f} x {of} (medians {times.median / other.median:.2f})"
-    bench.row(what, f"{times.ns:.0f} ns", remark)
+LAYOUTS = (("rows4", "4-byte rows in halved arrays"), ("rows8", "8-byte rows in halved arrays"))
+
+
+def row(bench, what, times, remarks=()):
+    bench.row(what, f"{times.ns:.0f} ns", "; ".join([
+        f"{times.frames:.1f} frames, {times.ns / max(times.frames, 1):.0f} ns each", f"median {times.median} ns", *remarks]))
+
+
+def beside(times, other, of):
+    return f"{times.ns / other.ns:.2f} x {of} (medians {times.median / other.median:.2f})"
 
 
 def report(bench, what, times, built_twice):
     """Command 0 has no frame pointers; of what is built twice, command 1 has."""
-    kernel = times["get_stack", 1] if built_twice else None
-    row(bench, f"{what}: fleetprof, no frame pointers", times["sample", 0], kernel, "bpf_get_stack with them")
-    cached = 100 - 100 * times["sample", 0].searched / max(times["sample", 0].frames, 1)
-    bench.row(f"{what}: rules from the cache", f"{cached:.1f} %")
+    ours = times["sample", 0]
+    remarks = [f"{100 - 100 * ours.searched / max(ours.frames, 1):.1f} % of rules from the cache"]
     if built_twice:
-        row(bench, f"{what}: fleetprof, frame pointers, by tables all the same", times["sample", 1], kernel, "bpf_get_stack")
-        row(bench, f"{what}: bpf_get_stack, frame pointers", kernel)
-        row(bench, f"{what}: bpf_get_stack and a ring record, frame pointers", times["record", 1])
-        bench.row(f"{what}: fleetprof beside the latter", f"{times['sample', 0].ns / times['record', 1].ns:.2f} x")
-    for name, layout in (("rows4", "4-byte rows in halved arrays"), ("rows8", "8-byte rows in halved arrays")):
-        if (name, 0) in times:
-            row(bench, f"{what}: {layout}, walk alone", times[name, 0])
-            bench.row(f"{what}: fleetprof, all told, beside them", f"{times['sample', 0].ns / times[name, 0].ns:.2f} x")
+        remarks += [beside(ours, times["get_stack", 1], "bpf_get_stack"), beside(ours, times["record", 1], "with a record")]
+    row(bench, f"{what}: fleetprof, no frame pointers", ours, remarks)
+    if built_twice:
+        row(bench, f"{what}: fleetprof, frame pointers, by tables all the same", times["sample", 1],
+            [beside(times["sample", 1], times["get_stack", 1], "bpf_get_stack")])
+        row(bench, f"{what}: bpf_get_stack, frame pointers", times["get_stack", 1])
+        row(bench, f"{what}: bpf_get_stack and a record, frame pointers", times["record", 1])
+    for name, layout in LAYOUTS:
+        for program, does in ((name, "only walked"), (f"{name}_record", "walked, and a record")):
+            if (program, 0) in times:
+                row(bench, f"{what}: {layout}, {does}", times[program, 0],
+                    [f"fleetprof, all told: {beside(ours, times[program, 0], 'that')}"])
 
 
 def build_twice(bench, name, source, optimize):

@@ -6,23 +6,23 @@
  * Both find a mapping by process and address in an LPM trie, and a 64 KB page of its file in a hash, which says where
  * the page's rows begin; then they halve that part of an array, one look-up a step. "rows4": rows of four bytes, in
  * arrays of a few sizes, that point to rules. "rows8": rows of eight bytes with the rule in them, in arrays as long as
- * the file needs. They walk and nothing else: no identities, no record.
+ * the file needs. They walk and nothing else, or also write a record; whose mapping it is they never ask.
  */
 #ifndef FLEETPROF_BENCH_ROW_LAYOUTS_BPF_H
 #define FLEETPROF_BENCH_ROW_LAYOUTS_BPF_H
 
-#define ROWS_DEPTH 128
+#define ROWS_DEPTH (BASE_DEPTH + 1)
 #define ROWS_STEPS 17 /* halvings of 64 K rows */
 
 /* One walk at a time on each CPU. */
 struct rows_walk {
 	u64 pc, sp, fp;
 	u32 tgid, nr;
-	u64 stack[ROWS_DEPTH];
 };
 
 struct rows_context {
 	struct rows_walk *w;
+	struct base_stacks *s; /* where the stack goes */
 };
 
 struct {
@@ -125,9 +125,10 @@ static __always_inline void *rows4_of_file(u64 file, u32 bits)
 }
 
 /* The page of the next address, and where in it that is. */
-static __always_inline struct rows_page *rows_page_of(struct rows_walk *w, u64 *ret_file,
+static __always_inline struct rows_page *rows_page_of(struct rows_context *context, u64 *ret_file,
 						      u16 *ret_low)
 {
+	struct rows_walk *w = context->w;
 	u64 pc = w->nr ? w->pc - 1 : w->pc;
 	struct rows_address address = { .prefix_len = 96,
 					.tgid = __builtin_bswap32(w->tgid),
@@ -135,7 +136,7 @@ static __always_inline struct rows_page *rows_page_of(struct rows_walk *w, u64 *
 	struct rows_mapping *mapping = bpf_map_lookup_elem(&rows_mappings, &address);
 	struct rows_page_key key = { .file = 0 };
 
-	w->stack[w->nr & (ROWS_DEPTH - 1)] = w->pc;
+	context->s->user[w->nr & (ROWS_DEPTH - 1)] = w->pc;
 	w->nr++;
 	if (!mapping)
 		return NULL;
@@ -183,7 +184,7 @@ static long rows4_frame(u32 index, struct rows_context *context)
 	void *rows;
 	u16 at;
 
-	page = rows_page_of(w, &file, &at);
+	page = rows_page_of(context, &file, &at);
 	rows = page ? rows4_of_file(file, page->bits) : NULL;
 	if (!rows)
 		return 1;
@@ -218,7 +219,7 @@ static long rows8_frame(u32 index, struct rows_context *context)
 	u64 file;
 	u16 at;
 
-	page = rows_page_of(w, &file, &at);
+	page = rows_page_of(context, &file, &at);
 	rows = page ? bpf_map_lookup_elem(&rows8, &file) : NULL;
 	if (!rows)
 		return 1;
@@ -239,18 +240,18 @@ static long rows8_frame(u32 index, struct rows_context *context)
 	return row ? rows_step(w, row->rule) : 1;
 }
 
-/* The registers of user mode. NULL: nothing to walk. */
-static __always_inline struct rows_walk *rows_begin(struct bpf_perf_event_data *ctx)
+/* The registers of user mode; false: nothing to walk. */
+static __always_inline bool rows_begin(struct bpf_perf_event_data *ctx, struct rows_context *c)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct base_stacks *s = base_of_cpu();
 	struct pt_regs regs;
 	struct rows_walk *w;
 	u32 zero = 0;
 
-	w = bpf_map_lookup_elem(&rows_walks, &zero);
-	if (!w || !s)
-		return NULL;
+	c->s = base_of_cpu();
+	c->w = w = bpf_map_lookup_elem(&rows_walks, &zero);
+	if (!w || !c->s)
+		return false;
 	w->nr = 0;
 	w->tgid = bpf_get_current_pid_tgid() >> 32;
 	w->pc = ctx->regs.ip;
@@ -258,35 +259,55 @@ static __always_inline struct rows_walk *rows_begin(struct bpf_perf_event_data *
 	w->fp = ctx->regs.bp;
 	asm volatile("" ::: "memory"); /* or they are loaded through a moved pointer: refused */
 	if (!(w->pc >> 63))
-		return w;
-	bpf_get_stack(ctx, s->kernel, BASE_DEPTH * 8, 0);
+		return true;
+	bpf_get_stack(ctx, c->s->kernel, BASE_DEPTH * 8, 0);
 	if (bpf_probe_read_kernel(&regs, sizeof(regs), (void *)bpf_task_pt_regs(task)))
-		return NULL;
+		return false;
 	w->pc = regs.ip;
 	w->sp = regs.sp;
 	w->fp = regs.bp;
-	return w;
+	return true;
 }
 
 /* Each returns the number of frames. */
 static __always_inline u64 rows4_walk(struct bpf_perf_event_data *ctx)
 {
-	struct rows_context context = { .w = rows_begin(ctx) };
+	struct rows_context c = { .w = NULL };
 
-	if (!context.w)
+	if (!rows_begin(ctx, &c))
 		return 0;
-	bpf_loop(ROWS_DEPTH, rows4_frame, &context, 0);
-	return context.w->nr;
+	bpf_loop(ROWS_DEPTH, rows4_frame, &c, 0);
+	return c.w->nr;
 }
 
 static __always_inline u64 rows8_walk(struct bpf_perf_event_data *ctx)
 {
-	struct rows_context context = { .w = rows_begin(ctx) };
+	struct rows_context c = { .w = NULL };
 
-	if (!context.w)
+	if (!rows_begin(ctx, &c))
 		return 0;
-	bpf_loop(ROWS_DEPTH, rows8_frame, &context, 0);
-	return context.w->nr;
+	bpf_loop(ROWS_DEPTH, rows8_frame, &c, 0);
+	return c.w->nr;
+}
+
+static __always_inline u64 rows4_record(struct bpf_perf_event_data *ctx)
+{
+	struct base_stacks *s = base_of_cpu();
+	u64 nr = rows4_walk(ctx);
+
+	if (s && nr)
+		base_emit(ctx, s, nr);
+	return nr;
+}
+
+static __always_inline u64 rows8_record(struct bpf_perf_event_data *ctx)
+{
+	struct base_stacks *s = base_of_cpu();
+	u64 nr = rows8_walk(ctx);
+
+	if (s && nr)
+		base_emit(ctx, s, nr);
+	return nr;
 }
 
 #endif

@@ -72,11 +72,29 @@ int walk_rows4(struct bpf_perf_event_data *ctx)
 }
 
 SEC("perf_event")
+int walk_rows4_record(struct bpf_perf_event_data *ctx)
+{
+	u64 start = bpf_ktime_get_ns();
+
+	add_run(WALK_ROWS4_RECORD, start, rows4_record(ctx), 0);
+	return 0;
+}
+
+SEC("perf_event")
 int walk_rows8(struct bpf_perf_event_data *ctx)
 {
 	u64 start = bpf_ktime_get_ns();
 
 	add_run(WALK_ROWS8, start, rows8_walk(ctx), 0);
+	return 0;
+}
+
+SEC("perf_event")
+int walk_rows8_record(struct bpf_perf_event_data *ctx)
+{
+	u64 start = bpf_ktime_get_ns();
+
+	add_run(WALK_ROWS8_RECORD, start, rows8_record(ctx), 0);
 	return 0;
 }
 

@@ -152,14 +152,19 @@ static const struct {
 	const char *name;
 	double rate; /* of the one asked for */
 } programs[WALK_NR] = {
-	[WALK_EMPTY] = { "walk_empty", 0.987 },   [WALK_GET_STACK] = { "walk_get_stack", 0.993 },
-	[WALK_RECORD] = { "walk_record", 1.007 }, [WALK_ROWS4] = { "walk_rows4", 0.979 },
-	[WALK_ROWS8] = { "walk_rows8", 1.013 },   [WALK_SAMPLE] = { "walk_sample", 1 },
+	[WALK_EMPTY] = { "walk_empty", 0.987 },
+	[WALK_GET_STACK] = { "walk_get_stack", 0.993 },
+	[WALK_RECORD] = { "walk_record", 1.007 },
+	[WALK_ROWS4] = { "walk_rows4", 0.979 },
+	[WALK_ROWS8] = { "walk_rows8", 1.013 },
+	[WALK_ROWS4_RECORD] = { "walk_rows4_record", 0.971 },
+	[WALK_ROWS8_RECORD] = { "walk_rows8_record", 1.021 },
+	[WALK_SAMPLE] = { "walk_sample", 1 },
 };
 
 static bool is_used(int program, bool rows)
 {
-	return rows || (program != WALK_ROWS4 && program != WALK_ROWS8);
+	return rows || program < WALK_ROWS4 || program > WALK_ROWS8_RECORD;
 }
 
 static void report(const struct walks_bpf *walks, int program, unsigned int nr_cgroups)
@@ -200,8 +205,10 @@ static struct walks_bpf *load(const char *rate, char *ids, bool rows, unsigned i
 	walks->rodata->ring_bytes = RING_BYTES;
 	bpf_program__set_autoload(walks->progs.sample, false);
 	bpf_program__set_autoload(walks->progs.look_up, false);
-	bpf_program__set_autoload(walks->progs.walk_rows4, rows);
-	bpf_program__set_autoload(walks->progs.walk_rows8, rows);
+	for (int i = 0; i < WALK_NR; i++)
+		bpf_program__set_autoload(
+			bpf_object__find_program_by_name(walks->obj, programs[i].name),
+			is_used(i, rows));
 	if (walks_bpf__load(walks))
 		die("load");
 	walks->bss->period_ns = (uint64_t)(1e9 / atof(rate));

@@ -12,6 +12,8 @@ enum walk_program {
 	WALK_RECORD,
 	WALK_ROWS4, /* row_layouts.bpf.h; unwind_rule_x86.h's rules only */
 	WALK_ROWS8,
+	WALK_ROWS4_RECORD, /* … and a ring record, as WALK_RECORD writes */
+	WALK_ROWS8_RECORD,
 	WALK_SAMPLE,
 	WALK_NR
 };
