@@ -1,85 +1,27 @@
 /* The kernel side as the core sees it. */
-#include "agent/core/sampler.h"
+#include "agent/core/sampler_internal.h"
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
 #include "agent/base/sys.h"
 #include "agent/core/cpu_idle.h"
 #include "agent/core/sampler_counters.h"
 #include "agent/core/sampler_cpus.h"
-#include "agent/core/sampler_record.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 
 #include "bpf/sampler.skel.h"
-#include "bpf/unwind_table.h"
 
 #define DRAIN_MAX_NS (10 * NSEC_PER_MSEC) /* the ring may be filled faster than it is emptied */
 #define DRAIN_CLOCK_EVERY 16
 #define HOTPLUG_INTERVAL_NS (2 * NSEC_PER_SEC)
 #define CUT_TRIES 1000
-#define SLABS_MAX 65535u /* a place has 16 bits for the slab */
-#define RULE_CHUNK_BYTES 32768u /* struct rule_chunk of bpf/tables.h */
-#define RULE_CHUNKS_MAX 4u /* 8,192 rules: more only miss the CPU's own caches */
-
-struct sampler {
-	struct loop *loop;
-	struct sampler_bpf *bpf;
-	struct sampler_cpus *cpus;
-	struct sampler_tables *tables;
-	struct ring_buffer *ring;
-	struct loop_source *on_ring, *on_drain_timer;
-	sampler_fn fn;
-	void *userdata;
-	uint64_t period_ns, drain_interval_ns;
-	uint64_t received, malformed;
-	uint64_t drain_until_ns;
-	uint64_t hand_out; /* stop when so many records were received; UINT64_MAX: do not */
-	uint64_t followed_ns; /* when the CPUs were last looked at */
-	bool paused;
-	size_t nr_possible_cpus;
-	uint64_t *idle_at_start; /* [nr_possible_cpus], ns */
-	char cgroup_path[SAMPLER_PATH_MAX];
-};
-
-static char libbpf_says[512];
-
-/* The line that says what a person wants to know: the verifier's last word, or that of a failed load. */
-static bool tells(const char *line)
-{
-	static const char *const dull[] = { "processed ",        "libbpf: ",    "--",
-					    "verification time", "stack depth", "from " };
-
-	for (size_t i = 0; i < ARRAY_SIZE(dull); i++) {
-		if (!strncmp(line, dull[i], strlen(dull[i])))
-			return false;
-	}
-	return *line && !isdigit((unsigned char)*line) && *line != ';';
-}
-
-/* libbpf's warnings go to the debug log; the last word of the verifier helps a person when loading fails. */
-static int on_libbpf_print(enum libbpf_print_level level, const char *fmt, va_list ap)
-{
-	_cleanup_(freep) char *text = NULL;
-	char *save = NULL;
-
-	if (vasprintf(&text, fmt, ap) < 0)
-		return 0;
-	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		if (level == LIBBPF_WARN && tells(line))
-			snprintf(libbpf_says, sizeof(libbpf_says), "%.500s", line);
-		log_debug("%s", line);
-	}
-	return 0;
-}
 
 static int on_record(void *ctx, void *data, size_t size)
 {
@@ -96,200 +38,6 @@ static int on_record(void *ctx, void *data, size_t size)
 		return -ECANCELED;
 	if (sampler->received % DRAIN_CLOCK_EVERY == 0 && clock_boot_ns() > sampler->drain_until_ns)
 		return -EAGAIN;
-	return 0;
-}
-
-static bool kernel_is_confidential(void)
-{
-	_cleanup_(buf_deinitp) struct buf b = BUF_NULL;
-
-	buf_init(&b, 256);
-	return !sys_read_file(AT_FDCWD, "/sys/kernel/security/lockdown", &b) &&
-	       strstr(buf_str(&b), "[confidentiality]");
-}
-
-static int explain_load(struct err *err, int r)
-{
-	if (r == -EPERM || (r == -EACCES && !*libbpf_says)) { /* -EACCES is the verifier's too */
-		if (kernel_is_confidential())
-			return err_set(
-				err, r,
-				"the kernel is locked down (confidentiality): it lets nobody read other "
-				"processes by BPF; boot without lockdown=confidentiality");
-		return err_set(
-			err, r,
-			"the kernel refuses BPF: needs CAP_BPF and CAP_PERFMON (try sudo; in a container, add "
-			"them and allow bpf and perf_event_open in its seccomp profile)");
-	}
-	if (access("/sys/kernel/btf/vmlinux", R_OK) < 0)
-		return err_set(
-			err, -EOPNOTSUPP,
-			"this kernel has no type information (/sys/kernel/btf/vmlinux): needs "
-			"CONFIG_DEBUG_INFO_BTF, as distribution kernels have it");
-	return err_errno(
-		err, r,
-		"this kernel cannot run the sampler: it needs what Linux 6.1 has (maple trees, bpf_loop, ring "
-		"buffer dynptrs); it says: %s",
-		libbpf_says);
-}
-
-static uint64_t read_rate_limit(void)
-{
-	_cleanup_(buf_deinitp) struct buf b = BUF_NULL;
-	uint64_t limit;
-
-	buf_init(&b, 64);
-	if (sys_read_file(AT_FDCWD, "/proc/sys/kernel/perf_event_max_sample_rate", &b))
-		return UINT64_MAX;
-	b.data[strcspn(b.data, "\n")] = '\0';
-	return sys_parse_u64(b.data, 10, 1, UINT64_MAX, &limit) ? UINT64_MAX : limit;
-}
-
-static int check_rate(uint32_t rate_hz, struct err *err)
-{
-	uint64_t limit = read_rate_limit();
-
-	if (!rate_hz || rate_hz > limit)
-		return err_set(err, -ERANGE,
-			       "a rate of %u Hz is above what the kernel allows, %" PRIu64
-			       " Hz (sysctl kernel.perf_event_max_sample_rate)",
-			       rate_hz, limit);
-	return 0;
-}
-
-/* A slab more than the bytes say: the last entry of the outer map is not a slab's. */
-static uint32_t outer_entries(const struct sampler_config *config)
-{
-	uint64_t slabs = config->table_bytes / UNWIND_SLAB_BYTES;
-
-	return (uint32_t)MIN(MAX(slabs, 1u), (uint64_t)SLABS_MAX) + 1;
-}
-
-static uint32_t rule_chunks(const struct sampler_config *config)
-{
-	uint32_t chunks = 1;
-
-	while (chunks < RULE_CHUNKS_MAX &&
-	       2ULL * chunks * RULE_CHUNK_BYTES <= config->rule_cache_bytes)
-		chunks *= 2;
-	return chunks;
-}
-
-static int size_maps(struct sampler *s, const struct sampler_config *config)
-{
-	const struct {
-		struct bpf_map *map;
-		uint32_t entries;
-	} sizes[] = {
-		{ s->bpf->maps.ring, (uint32_t)config->ring_bytes },
-		{ s->bpf->maps.files, config->max_files },
-		{ s->bpf->maps.cgroups, config->max_cgroups },
-		{ s->bpf->maps.slabs, outer_entries(config) },
-		{ s->bpf->maps.tables, config->max_tables },
-		{ s->bpf->maps.rules, rule_chunks(config) },
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
-		int r = bpf_map__set_max_entries(sizes[i].map, sizes[i].entries);
-
-		if (r)
-			return r;
-	}
-	return 0;
-}
-
-static int load(struct sampler *s, const struct sampler_config *config, struct err *err)
-{
-	int r;
-
-	libbpf_set_print(on_libbpf_print);
-	s->bpf = sampler_bpf__open();
-	if (!s->bpf)
-		return err_errno(err, err_last(), "cannot open the BPF object");
-	s->bpf->rodata->ring_bytes = config->ring_bytes;
-	if (getrandom((void *)&s->bpf->rodata->hash_seed, 8, GRND_NONBLOCK) != 8)
-		s->bpf->rodata->hash_seed = clock_boot_ns();
-	s->bpf->rodata->rule_chunks = rule_chunks(config);
-	r = size_maps(s, config);
-	if (!r)
-		r = sampler_bpf__load(s->bpf);
-	if (r)
-		return explain_load(err, r);
-	s->bpf->bss->period_ns = s->period_ns;
-	return 0;
-}
-
-enum { LOOK_UP_NONE = 0, LOOK_UP_FILE = 1, LOOK_UP_NO_FILE = 2 };
-
-/* Asks the kernel side which of our own mappings holds address. Returns LOOK_UP_… or -errno. */
-static int look_up(struct sampler *s, uint64_t address, struct rec_map *ret)
-{
-	uint64_t args[12] = { address }; /* as many as a raw tracepoint may have */
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = args, .ctx_size_in = sizeof(args));
-	int r = bpf_prog_test_run_opts(bpf_program__fd(s->bpf->progs.look_up), &opts);
-
-	if (r < 0)
-		return r;
-	*ret = s->bpf->bss->looked_up.map;
-	return (int)s->bpf->bss->looked_up.found;
-}
-
-/* Compares one line of our own maps with what the kernel side sees there. */
-static int compare_mapping(struct sampler *s, const char *line, struct err *err)
-{
-	uint64_t start, end, offset, ino;
-	unsigned int major, minor;
-	struct rec_map map;
-	char perms[8];
-	int r;
-
-	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %7s %" SCNx64 " %x:%x %" SCNu64, &start, &end,
-		   perms, &offset, &major, &minor, &ino) != 7)
-		return err_set(err, -EBADMSG,
-			       "self-test: cannot read a line of /proc/self/maps: %.200s", line);
-	if (perms[2] != 'x' || !ino)
-		return 0;
-	r = look_up(s, start + (end - start) / 2, &map);
-	if (r < 0)
-		return err_errno(err, r, "self-test: cannot run the look-up program");
-	if (r != LOOK_UP_FILE || map.start != start || map.end != end ||
-	    map.pgoff_bytes != offset || map.ino != ino)
-		return err_set(
-			err, -ENOTRECOVERABLE,
-			"self-test: this kernel's memory maps are not what the sampler expects (please report the "
-			"kernel's version): maps say %.120s, the program found %d: %" PRIx64
-			"-%" PRIx64 " offset %" PRIx64 " inode %" PRIu64,
-			line, r, (uint64_t)map.start, (uint64_t)map.end, (uint64_t)map.pgoff_bytes,
-			(uint64_t)map.ino);
-	return 1;
-}
-
-/* Ranges, offsets and inode numbers of our own executable mappings; never devices, which overlays rename. And our id. */
-static int self_test(struct sampler *s, struct err *err)
-{
-	_cleanup_(buf_deinitp) struct buf maps = BUF_NULL;
-	int compared = 0, r;
-	char *save = NULL;
-
-	buf_init(&maps, 4u << 20);
-	r = sys_read_file(AT_FDCWD, "/proc/self/maps", &maps);
-	if (r < 0)
-		return err_errno(err, r, "self-test: cannot read /proc/self/maps");
-	for (char *line = strtok_r(maps.data, "\n", &save); line;
-	     line = strtok_r(NULL, "\n", &save)) {
-		r = compare_mapping(s, line, err);
-		if (r < 0)
-			return r;
-		compared += r;
-	}
-	if (!compared)
-		return err_set(err, -ENOTRECOVERABLE,
-			       "self-test: we have no executable mapping to compare");
-	if (s->bpf->bss->looked_up.tgid != (uint64_t)getpid())
-		return err_set(
-			err, -EXDEV,
-			"this is a PID namespace of its own: processes have other ids on the host, so their files "
-			"cannot be found (start the container with --pid host, the pod with hostPID: true)");
 	return 0;
 }
 
@@ -324,7 +72,7 @@ int sampler_new(struct sampler **ret, struct loop *loop, const struct sampler_co
 
 	if (!s)
 		return -ENOMEM;
-	r = check_rate(config->rate_hz, err);
+	r = sampler_check_rate(config->rate_hz, err);
 	if (r < 0)
 		return r;
 	s->loop = loop;
@@ -340,13 +88,13 @@ int sampler_new(struct sampler **ret, struct loop *loop, const struct sampler_co
 	s->idle_at_start = calloc(s->nr_possible_cpus, sizeof(*s->idle_at_start));
 	if (!s->idle_at_start)
 		return -ENOMEM;
-	r = load(s, config, err);
+	r = sampler_load(s, config, err);
 	if (!r)
-		r = self_test(s, err);
+		r = sampler_self_test(s, err);
 	if (!r)
 		r = sampler_tables_new(&s->tables, loop, bpf_map__fd(s->bpf->maps.slabs),
-				       bpf_map__fd(s->bpf->maps.tables), outer_entries(config),
-				       config->max_tables);
+				       bpf_map__fd(s->bpf->maps.tables),
+				       sampler_outer_entries(config), config->max_tables);
 	if (!r)
 		r = open_ring(s, err);
 	if (!r)
@@ -410,7 +158,7 @@ int sampler_start(struct sampler *s, struct err *err)
 int sampler_set_rate(struct sampler *s, uint32_t rate_hz, struct err *err)
 {
 	uint64_t period_ns = NSEC_PER_SEC / rate_hz;
-	int r = check_rate(rate_hz, err);
+	int r = sampler_check_rate(rate_hz, err);
 
 	if (r < 0 || period_ns == s->period_ns)
 		return r;
@@ -637,11 +385,11 @@ int sampler_identify(struct sampler *s, int fd, struct rec_map *ret)
 
 	if (p == MAP_FAILED)
 		return err_last();
-	r = look_up(s, (uint64_t)(uintptr_t)p, ret);
+	r = sampler_look_up(s, (uint64_t)(uintptr_t)p, ret);
 	munmap(p, page);
 	if (r < 0)
 		return r;
-	return r == LOOK_UP_FILE ? 0 : -ENOENT;
+	return r == SAMPLER_LOOK_UP_FILE ? 0 : -ENOENT;
 }
 
 int sampler_map_bytes(struct sampler *s, uint64_t *ret)
