@@ -81,12 +81,13 @@ static __always_inline bool is_selected(struct task_struct *task, struct task_st
 /* Whose files a program may name as its own; a thread that is between two roots may show one of neither. */
 static __always_inline void root_of(struct record_sample *head, struct task_struct *task)
 {
-	u64 mnt = (u64)BPF_CORE_READ(task, fs, root.mnt);
+	struct fs_struct *fs = task->fs;
+	u64 mnt = (u64)fs->root.mnt;
 	struct mount *mount;
 
 	mount = (void *)(mnt - bpf_core_field_offset(struct mount, mnt));
 	if (mnt && !bpf_core_read(&head->root_mount, sizeof(head->root_mount), &mount->mnt_id))
-		head->root_ino = BPF_CORE_READ(task, fs, root.dentry, d_inode, i_ino);
+		head->root_ino = fs->root.dentry->d_inode->i_ino;
 }
 
 static __always_inline void begin(struct scratch *s, struct task_struct *task,
@@ -168,7 +169,7 @@ static __always_inline bool is_executing(struct scratch *s, struct task_struct *
 static __always_inline void user_stack(struct bpf_perf_event_data *ctx, struct scratch *s,
 				       struct counters *c, struct task_struct *task)
 {
-	u32 flags = BPF_CORE_READ(task, flags);
+	u32 flags = task->flags;
 	u64 mode;
 
 	if (flags & PF_KTHREAD) { /* also while it borrows a user's address space */
