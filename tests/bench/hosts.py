@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 
 from agents import MIXED
@@ -77,8 +78,7 @@ class BusyHost:
         if not tools or not self.have("pgbench"):
             self.missing.append("postgres")
             return
-        folder = f"{self.bench.folder}/postgres"
-        os.mkdir(folder)
+        folder = tempfile.mkdtemp(prefix="postgres-", dir=self.bench.folder) # a bench may make several hosts
         os.chown(folder, NOBODY, NOBODY)
         os.chmod(self.bench.folder, 0o755)
         ours = {"user": NOBODY, "group": NOBODY, "cwd": folder, "extra_groups": []}
@@ -98,6 +98,13 @@ class BusyHost:
         self.start([*client, "-c", "8", "-T", "3600", "postgres"], **ours)
 
     def __enter__(self):
+        try:
+            return self.begin()
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def begin(self):
         source = self.file("sleeper.c", SLEEPER)
         subprocess.run(["gcc", "-O1", "-g", "-o", f"{self.bench.folder}/sleeper", source], check=True)
         for _ in range(CPUS):
