@@ -85,8 +85,9 @@ int sampler_new(struct sampler **ret, struct loop *loop, const struct sampler_co
 	if (r < 0)
 		return err_errno(err, r, "cannot count the CPUs");
 	s->nr_possible_cpus = (size_t)r;
-	s->idle_at_start = calloc(s->nr_possible_cpus, sizeof(*s->idle_at_start));
-	if (!s->idle_at_start)
+	s->idle_ns = calloc(s->nr_possible_cpus, sizeof(*s->idle_ns));
+	s->idle_ticks = calloc(s->nr_possible_cpus, sizeof(*s->idle_ticks));
+	if (!s->idle_ns || !s->idle_ticks)
 		return -ENOMEM;
 	r = sampler_load(s, config, err);
 	if (!r)
@@ -116,7 +117,8 @@ struct sampler *sampler_free(struct sampler *s)
 	ring_buffer__free(s->ring);
 	sampler_tables_free(s->tables);
 	sampler_bpf__destroy(s->bpf);
-	free(s->idle_at_start);
+	free(s->idle_ns);
+	free(s->idle_ticks);
 	free(s);
 	return NULL;
 }
@@ -151,8 +153,24 @@ int sampler_start(struct sampler *s, struct err *err)
 	if (r < 0)
 		return err_errno(err, r, "cannot set a timer");
 	s->followed_ns = now;
-	cpu_idle_read(s->idle_at_start, s->nr_possible_cpus);
+	cpu_idle_read(s->idle_ns, s->nr_possible_cpus);
 	return sampler_cpus_follow(s->cpus, err);
+}
+
+/* What passed since the last time, by the period of now; the rest of a period stays. */
+static void account_idle(struct sampler *s)
+{
+	_cleanup_(freep) uint64_t *now = calloc(s->nr_possible_cpus, sizeof(*now));
+
+	if (!now || cpu_idle_read(now, s->nr_possible_cpus) < 0)
+		return;
+	for (size_t i = 0; i < s->nr_possible_cpus; i++) {
+		uint64_t ticks =
+			now[i] > s->idle_ns[i] ? (now[i] - s->idle_ns[i]) / s->period_ns : 0;
+
+		s->idle_ticks[i] += ticks;
+		s->idle_ns[i] += ticks * s->period_ns;
+	}
 }
 
 int sampler_set_rate(struct sampler *s, uint32_t rate_hz, struct err *err)
@@ -163,6 +181,8 @@ int sampler_set_rate(struct sampler *s, uint32_t rate_hz, struct err *err)
 	if (r < 0 || period_ns == s->period_ns)
 		return r;
 	/* No event is there while the period changes: a sample has its own, always. */
+	if (!s->paused)
+		account_idle(s);
 	sampler_cpus_set_period(s->cpus, period_ns);
 	s->period_ns = s->bpf->bss->period_ns = period_ns;
 	s->bpf->bss->epoch++;
@@ -172,6 +192,8 @@ int sampler_set_rate(struct sampler *s, uint32_t rate_hz, struct err *err)
 
 int sampler_pause(struct sampler *s)
 {
+	if (!s->paused)
+		account_idle(s);
 	s->paused = true;
 	sampler_cpus_close(s->cpus);
 	return sampler_drain(s);
@@ -179,6 +201,8 @@ int sampler_pause(struct sampler *s)
 
 int sampler_resume(struct sampler *s, struct err *err)
 {
+	if (s->paused)
+		cpu_idle_read(s->idle_ns, s->nr_possible_cpus);
 	s->paused = false;
 	s->bpf->bss->attached++;
 	return sampler_cpus_follow(s->cpus, err);
@@ -319,16 +343,13 @@ static void settle(struct sampler *s)
  * A CPU that was idle and never seen so: some virtual machines' kernels keep the idle task of all CPUs but the first from
  * every perf event. The kernel's own account of idle time stands for what cannot be seen.
  */
-static void add_hidden_idle(const struct sampler *s, struct sampler_cpu_counts *cpus)
+static void add_hidden_idle(struct sampler *s, struct sampler_cpu_counts *cpus)
 {
-	_cleanup_(freep) uint64_t *idle = calloc(s->nr_possible_cpus, sizeof(*idle));
-
-	if (!idle || cpu_idle_read(idle, s->nr_possible_cpus) < 0)
-		return;
+	if (!s->paused)
+		account_idle(s);
 	for (size_t i = 0; i < s->nr_possible_cpus; i++) {
-		if (!cpus[i].idle && idle[i] > s->idle_at_start[i])
-			cpus[i].asleep =
-				MAX(cpus[i].asleep, (idle[i] - s->idle_at_start[i]) / s->period_ns);
+		if (!cpus[i].idle)
+			cpus[i].asleep = MAX(cpus[i].asleep, s->idle_ticks[i]);
 	}
 }
 

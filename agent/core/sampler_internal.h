@@ -21,7 +21,9 @@ struct sampler {
 	uint64_t followed_ns; /* when the CPUs were last looked at */
 	bool paused;
 	size_t nr_possible_cpus;
-	uint64_t *idle_at_start; /* [nr_possible_cpus], ns */
+	uint64_t *idle_ns; /* [nr_possible_cpus] each CPU's idle time that is in the next */
+	uint64_t *
+		idle_ticks; /* [nr_possible_cpus] periods of it, of the rate at the time, while events were open */
 	char cgroup_path[SAMPLER_PATH_MAX];
 };
 
