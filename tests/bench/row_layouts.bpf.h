@@ -290,20 +290,10 @@ static __always_inline u64 rows8_walk(struct bpf_perf_event_data *ctx)
 	return c.w->nr;
 }
 
-static __always_inline u64 rows4_record(struct bpf_perf_event_data *ctx)
+/* Hands over the stack that was just walked, of nr frames. Returns nr. */
+static __always_inline u64 rows_record(struct bpf_perf_event_data *ctx, u64 nr)
 {
 	struct base_stacks *s = base_of_cpu();
-	u64 nr = rows4_walk(ctx);
-
-	if (s && nr)
-		base_emit(ctx, s, nr);
-	return nr;
-}
-
-static __always_inline u64 rows8_record(struct bpf_perf_event_data *ctx)
-{
-	struct base_stacks *s = base_of_cpu();
-	u64 nr = rows8_walk(ctx);
 
 	if (s && nr)
 		base_emit(ctx, s, nr);

@@ -76,7 +76,7 @@ int walk_rows4_record(struct bpf_perf_event_data *ctx)
 {
 	u64 start = bpf_ktime_get_ns();
 
-	add_run(WALK_ROWS4_RECORD, start, rows4_record(ctx), 0);
+	add_run(WALK_ROWS4_RECORD, start, rows_record(ctx, rows4_walk(ctx)), 0);
 	return 0;
 }
 
@@ -94,7 +94,7 @@ int walk_rows8_record(struct bpf_perf_event_data *ctx)
 {
 	u64 start = bpf_ktime_get_ns();
 
-	add_run(WALK_ROWS8_RECORD, start, rows8_record(ctx), 0);
+	add_run(WALK_ROWS8_RECORD, start, rows_record(ctx, rows8_walk(ctx)), 0);
 	return 0;
 }
 
