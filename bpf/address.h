@@ -14,12 +14,17 @@ static __always_inline void push_word(struct scratch *s, u64 word)
 	s->head.hash ^= s->head.hash >> 32;
 }
 
+#define SLOT_OF_ANON 0xfffffffeU /* no slot: memory without a file */
+
 /* The table in a slot, whose file is in use. */
 static __always_inline u64 table_of_slot(struct scratch *s, u32 number)
 {
-	struct unwind_slot *slot = bpf_map_lookup_elem(&tables, &number);
+	struct unwind_slot *slot;
 	u32 now_s;
 
+	if (number == SLOT_OF_ANON)
+		return UNWIND_TABLE_ANON;
+	slot = bpf_map_lookup_elem(&tables, &number);
 	if (!slot)
 		return UNWIND_TABLE_PENDING;
 	now_s = s->head.record.time_boot_ns / 1000000000ULL;
@@ -30,12 +35,12 @@ static __always_inline u64 table_of_slot(struct scratch *s, u32 number)
 }
 
 /* Pages that the kernel maps into every process, and that no file stands behind. */
-static __always_inline u64 special_word(struct scratch *s, const struct vma *v, u64 *table)
+static __always_inline u64 special_word(struct scratch *s, const struct vma *v, u32 *slot)
 {
 	struct mm_struct *space = (void *)s->mm;
 
 	if (v->start == (u64)BPF_CORE_READ(space, context.vdso)) {
-		*table = table_of_slot(s, UNWIND_SLOT_VDSO);
+		*slot = UNWIND_SLOT_VDSO;
 		return FRAME_MAKE_SPECIAL(FRAME_SPECIAL_VDSO, 0);
 	}
 	if (bpf_core_field_exists(space->uprobes_state.xol_area)) {
@@ -51,16 +56,16 @@ static __always_inline u64 special_word(struct scratch *s, const struct vma *v, 
  * The word of s->within's first byte, which s->vma is too: by its number if user space gave the file one, else by a
  * description that goes along with the record. 0: the record has no room for another description.
  */
-static __always_inline u64 file_word(struct scratch *s, u64 *table)
+static __always_inline u64 file_word(struct scratch *s, u32 *slot)
 {
 	u32 index = s->head.nr_maps;
 	struct rec_map *map = &s->maps[index & (RECORD_MAX_MAPS - 1)];
 	u64 bias = vma_bias(s), offset;
 	bool huge = vma_huge_text(s, &bias);
 
-	*table = UNWIND_TABLE_ANON;
+	*slot = SLOT_OF_ANON;
 	if ((!huge && !s->within.file) || !vma_identity(s, map))
-		return special_word(s, &s->within, table);
+		return special_word(s, &s->within, slot);
 	if (huge)
 		map->flags |= REC_MAP_HUGE_TEXT;
 	offset = s->within.start + bias;
@@ -71,10 +76,10 @@ static __always_inline u64 file_word(struct scratch *s, u64 *table)
 	s->asked_key.dev = map->dev;
 	s->asked_key.gen = map->gen;
 	if (find_file(s)) {
-		*table = table_of_slot(s, s->asked_value.slot);
+		*slot = s->asked_value.slot;
 		return FRAME_MAKE_FILE(s->asked_value.id, offset);
 	}
-	*table = UNWIND_TABLE_PENDING;
+	*slot = UNWIND_SLOT_NONE;
 	if (index >= RECORD_MAX_MAPS)
 		return 0;
 	vma_name(s, map);
@@ -87,20 +92,21 @@ __noinline int map_once(struct scratch *s, u64 addr)
 {
 	struct memo *memo;
 	u8 nr_maps;
-	u64 word, table;
+	u64 word;
+	u32 slot;
 	int found;
 
 	if (!s)
 		return END_NO_MAP;
-	memo = &s->memo[s->memo_next & (MEMO_SIZE - 1)];
 	nr_maps = s->head.nr_maps;
+	space_before_look_up(s);
 	found = vma_find(s, s->mm, addr);
 	if (found == VMA_RACE)
 		return END_NO_MAP_RACE;
 	if (found == VMA_NONE || !(s->vma.flags & VM_EXEC))
 		return END_NO_MAP;
 	s->within = s->vma;
-	word = file_word(s, &table);
+	word = file_word(s, &slot);
 	if (!word)
 		return END_MAPS_FULL;
 	s->vma = s->within;
@@ -108,12 +114,13 @@ __noinline int map_once(struct scratch *s, u64 addr)
 		s->head.nr_maps = nr_maps;
 		return END_NO_MAP_RACE;
 	}
+	memo = space_new_mapping(s);
 	memo->start = s->vma.start;
 	memo->len = s->vma.end - s->vma.start;
 	memo->word = word;
-	memo->table = table;
-	s->memo_hit = s->memo_next & (MEMO_SIZE - 1);
-	s->memo_next++;
+	memo->slot = slot;
+	if (FRAME_KIND(word) == FRAME_RECMAP)
+		space_of(s)->is_of_record = true;
 	return END_NONE;
 }
 
@@ -130,10 +137,24 @@ static __always_inline int map_address(struct scratch *s, struct counters *c, u6
 	return end;
 }
 
+/* The table of the mapping that was found last, read once by each sample. */
+static __always_inline u64 table_of_memo(struct scratch *s, const struct memo *memo)
+{
+	u32 at = s->memo_hit & (MEMO_SIZE - 1);
+
+	if (!(s->tables_read >> at & 1)) {
+		s->memo_tables[at] = table_of_slot(s, memo->slot);
+		s->tables_read |= 1U << at;
+	}
+	return s->memo_tables[at];
+}
+
 /* Puts the word and the table of a user address into s->frame; END_NONE, or why there is none. */
 static __always_inline enum end_reason find_address(struct scratch *s, struct counters *c, u64 addr)
 {
-	struct memo *memo = &s->memo[s->memo_hit & (MEMO_SIZE - 1)];
+	const struct space *space = space_of(s);
+	const struct memo *memo = &space->memo[s->memo_hit & (MEMO_SIZE - 1)];
+	u32 hit;
 	int end;
 
 	if (addr >>
@@ -146,13 +167,7 @@ static __always_inline enum end_reason find_address(struct scratch *s, struct co
 		return END_NONE;
 	}
 	if (addr - memo->start >= memo->len) {
-		u32 hit = MEMO_SIZE;
-
-#pragma unroll
-		for (u32 i = 0; i < MEMO_SIZE; i++) {
-			if (addr - s->memo[i].start < s->memo[i].len)
-				hit = i;
-		}
+		hit = space_mapping(space, addr);
 		if (hit < MEMO_SIZE) {
 			s->memo_hit = hit;
 		} else {
@@ -160,10 +175,10 @@ static __always_inline enum end_reason find_address(struct scratch *s, struct co
 			if (end)
 				return end;
 		}
-		memo = &s->memo[s->memo_hit & (MEMO_SIZE - 1)];
+		memo = &space->memo[s->memo_hit & (MEMO_SIZE - 1)];
 	}
 	s->frame.word = memo->word + (addr - memo->start);
-	s->frame.table = memo->table;
+	s->frame.table = table_of_memo(s, memo);
 	return END_NONE;
 }
 

@@ -23,4 +23,13 @@ static __always_inline void walk_set_regs(struct walk *w, const struct pt_regs *
 	w->regs[31] = regs->sp;
 }
 
+/*
+ * The number by which the processor tells address spaces, and its generation: one number is given once in a generation
+ * (arch/arm64/mm/context.c). 0: it has none yet.
+ */
+static __always_inline u64 mm_id(struct mm_struct *mm)
+{
+	return mm->context.id.counter;
+}
+
 #endif

@@ -43,4 +43,10 @@ static __always_inline void walk_set_regs(struct walk *w, const struct pt_regs *
 	w->regs[15] = regs->r15;
 }
 
+/* Of all address spaces since the machine was started; arch/x86/include/asm/mmu.h. */
+static __always_inline u64 mm_id(struct mm_struct *mm)
+{
+	return mm->context.ctx_id;
+}
+
 #endif

@@ -15,17 +15,18 @@
 #include "bpf/unwind_slot.h"
 #include "bpf/scratch.h"
 #include "bpf/asleep.h"
+#if defined(__TARGET_ARCH_x86)
+#include "bpf/regs_x86.h"
+#else
+#include "bpf/regs_arm64.h"
+#endif
+#include "bpf/space.h"
 #include "bpf/vma.h"
 #include "bpf/cgroup.h"
 #include "bpf/tables.h"
 #include "bpf/recent.h"
 #include "bpf/address.h"
 #include "bpf/uprobes.h"
-#if defined(__TARGET_ARCH_x86)
-#include "bpf/regs_x86.h"
-#else
-#include "bpf/regs_arm64.h"
-#endif
 #include "bpf/unwind.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -114,9 +115,6 @@ static __always_inline void begin(struct scratch *s, struct task_struct *task,
 	head->leader_comm[RECORD_COMM_LEN - 1] = '\0';
 	root_of(head, task);
 	s->nr_words = 0;
-	s->memo_next = 0;
-	s->memo_hit = 0;
-	__builtin_memset(s->memo, 0, sizeof(s->memo));
 	s->mm = (u64)task->mm;
 }
 
@@ -150,13 +148,20 @@ static __always_inline void end_without_stack(struct scratch *s, enum end_reason
 	push_word(s, FRAME_MAKE_MARK(FRAME_MARK_END, end));
 }
 
-static __always_inline void walk_user(struct scratch *s, struct counters *c, u64 mode)
+static __always_inline void walk_user(struct scratch *s, struct counters *c,
+				      struct task_struct *task, u64 mode)
 {
 	asm volatile("" : "+r"(mode)); /* a narrow load from the context is refused */
-	if (mode_is_64bit(mode))
-		unwind_user(s, c);
-	else
+	if (!mode_is_64bit(mode)) {
 		end_without_stack(s, END_UNSUPPORTED_ABI);
+		return;
+	}
+	s->space_state.generation = *(volatile u32 *)&files_generation;
+	if (!vma_state(task->mm, &s->space_state))
+		s->space_state.id = 0;
+	if (space_take(s))
+		count(c, COUNTER_SPACES_RECALLED);
+	unwind_user(s, c);
 }
 
 /* The new address space is there already, and the registers are still the old program's. */
@@ -205,7 +210,7 @@ static __always_inline void user_stack(struct bpf_perf_event_data *ctx, struct s
 		 */
 		asm volatile("" ::: "memory");
 	}
-	walk_user(s, c, mode);
+	walk_user(s, c, task, mode);
 }
 
 /* When to wake the core: for a file to be opened while its process lives, and before the ring is full. */

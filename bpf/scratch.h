@@ -8,7 +8,9 @@
 #ifndef FLEETPROF_SCRATCH_H
 #define FLEETPROF_SCRATCH_H
 
-#define MEMO_SIZE 8 /* mappings that one sample remembers */
+#define MEMO_SIZE 8 /* mappings that are remembered of an address space; a power of two */
+#define SPACE_STACKS 4 /* a power of two */
+#define SPACE_BITS 4
 #define ABSENT_BITS 4
 #define RECENT_BITS 4
 #define USER_REGS 32 /* of arm64; a power of two */
@@ -18,11 +20,33 @@
 #define BLOCK_WORDS                                                                                \
 	16 /* the first 128 bytes of a VMA, an inode or a superblock have what is asked of them */
 
-/* One executable mapping: the frame word of its first byte, others follow by adding the distance; and its file's table. */
+/* One executable mapping: the frame word of its first byte, others follow by adding the distance; and its file's slot. */
 struct memo {
 	u64 start, len;
 	u64 word;
-	u64 table; /* as in struct unwind_slot */
+	u32 slot; /* UNWIND_SLOT_NONE, or SLOT_OF_ANON */
+	u32 pad;
+};
+
+struct range {
+	u64 start, end;
+};
+
+/* What tells one state of an address space, and of what is known of files, from all others. */
+struct space_state {
+	u64 id; /* 0: nothing does */
+	u32 sequence;
+	u32 generation; /* of `files` */
+};
+
+/* An address space, as far as this CPU found it; private to bpf/space.h. */
+struct space {
+	struct space_state state; /* before anything was looked up */
+	u64 since_ns; /* CLOCK_BOOTTIME */
+	u32 next_memo, next_stack;
+	bool is_of_record; /* something in it speaks of one record */
+	struct range stacks[SPACE_STACKS]; /* mappings that a stack pointer was in */
+	struct memo memo[MEMO_SIZE];
 };
 
 /* A mapping as the VMA tree has it, checked. */
@@ -123,9 +147,15 @@ struct scratch {
 	struct frame frame;
 	struct generated generated;
 	u64 call_target;
-	struct memo memo[MEMO_SIZE];
-	u32 memo_next, memo_hit;
+	struct space_state space_state;
+	u32 space_at; /* the address space in hand */
+	u32 memo_hit; /* the mapping that was found last */
+	u32 tables_read; /* which mappings' tables this sample has read */
+	u32 barrier;
+	u64 memo_tables[MEMO_SIZE]; /* as in struct unwind_slot */
+	struct space spaces[1 << SPACE_BITS]; /* by their ids */
 	struct vma vma;
+	struct range stack; /* of find_stack() */
 	struct vma within; /* the mapping that is asked about, while others are looked at */
 	struct absent_page absent[1 << ABSENT_BITS]; /* by address space */
 	struct file_key asked_key; /* of find_file(), and its answer */

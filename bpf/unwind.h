@@ -90,6 +90,22 @@ static __always_inline bool read_word(struct scratch *s, u64 addr, u64 *ret)
 	return true;
 }
 
+/* Puts the mapping that holds addr into s->stack. A global function, so that the verifier reads it once. */
+__noinline int find_stack(struct scratch *s, u64 addr)
+{
+	if (!s)
+		return false;
+	if (space_stack(s, addr))
+		return true;
+	space_before_look_up(s);
+	if (vma_find(s, s->mm, addr) != VMA_FOUND)
+		return false;
+	s->stack.start = s->vma.start;
+	s->stack.end = s->vma.end;
+	space_add_stack(s);
+	return true;
+}
+
 /* The stack goes on at addr, which is not above; it may be another one. Counted, lest a walk goes in circles. */
 static __always_inline enum end_reason follow_stack(struct scratch *s, u64 addr)
 {
@@ -99,10 +115,10 @@ static __always_inline enum end_reason follow_stack(struct scratch *s, u64 addr)
 		return END_BAD_CFA;
 	if (addr < w->stack_end && addr >= w->stack_start)
 		return END_NONE;
-	if (vma_find(s, s->mm, addr) != VMA_FOUND)
+	if (!find_stack(s, addr))
 		return END_BAD_CFA;
-	w->stack_start = s->vma.start;
-	w->stack_end = s->vma.end;
+	w->stack_start = s->stack.start;
+	w->stack_end = s->stack.end;
 	w->window_len = 0;
 	return END_NONE;
 }

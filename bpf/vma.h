@@ -109,6 +109,27 @@ static __always_inline u64 maple_walk(struct scratch *s, u64 root, u64 addr, boo
 		_value;                                                                            \
 	})
 
+/*
+ * Which address space mm is, and in which state: the running task's. False: nothing tells, since it is being changed, or since
+ * this kernel does not count its changes.
+ */
+static __always_inline bool vma_state(struct mm_struct *mm, struct space_state *ret)
+{
+	struct mm_struct___seqcount *counted = (void *)mm;
+	struct mm_struct___counter *plain = (void *)mm;
+
+	if (bpf_core_field_exists(counted->mm_lock_seq.sequence)) {
+		ret->sequence = counted->mm_lock_seq.sequence;
+		ret->id = mm_id(mm);
+		return !(ret->sequence & 1);
+	}
+	if (!bpf_core_field_exists(plain->mm_lock_seq))
+		return false;
+	ret->sequence = (u32)plain->mm_lock_seq;
+	ret->id = mm_id(mm);
+	return true;
+}
+
 /* Reads the VMA behind entry in one go and checks that it is what the walk promised. */
 static __always_inline bool vma_read(struct scratch *s, u64 entry, u64 mm, u64 addr)
 {

@@ -135,7 +135,16 @@ struct vm_area_struct {
 };
 
 typedef struct {
+	s64 counter;
+} atomic64_t;
+
+typedef struct {
 	void *vdso;
+#if defined(__TARGET_ARCH_x86)
+	u64 ctx_id;
+#elif defined(__TARGET_ARCH_arm64)
+	atomic64_t id;
+#endif
 } mm_context_t;
 
 struct xol_area {
@@ -150,6 +159,16 @@ struct mm_struct {
 	struct maple_tree mm_mt;
 	mm_context_t context;
 	struct uprobes_state uprobes_state;
+};
+
+struct seqcount {
+	unsigned int sequence;
+};
+struct mm_struct___counter { /* 6.4 … 6.13 */
+	int mm_lock_seq;
+};
+struct mm_struct___seqcount { /* since 6.14 */
+	struct seqcount mm_lock_seq;
 };
 
 struct kernfs_node {

@@ -67,6 +67,7 @@ static struct {
 	uint8_t *slabs[NATIVE_SLABS];
 	u32 nr_slabs, slab_used;
 	u64 thread_base; /* %fs of the thread */
+	u64 looked_up; /* times that the list of mappings was asked for a stack */
 } native;
 
 static void *native_lookup(const void *map, const void *key);
@@ -95,6 +96,7 @@ struct pt_regs {
 #include "bpf/unwind_slot.h"
 #include "bpf/scratch.h"
 #include "bpf/tables.h"
+#include "bpf/space.h"
 
 static struct rule_chunk native_rules;
 
@@ -126,6 +128,7 @@ static int vma_find(struct scratch *s, u64 mm, u64 addr)
 {
 	const struct native_map *map = native_find(addr);
 
+	native.looked_up++;
 	if (!map)
 		return VMA_NONE;
 	s->vma.start = map->start;
@@ -209,13 +212,17 @@ static inline u64 native_place(const void *image)
 	return unwind_slot_table(directory, header->first_group, nr);
 }
 
-/* Walks from the registers in s->walk; the frame words are in s->words, the end in s->head.end_reason. */
+/*
+ * Walks from the registers in s->walk, in the address space that s->space_state says; the frame words are in s->words, the end
+ * in s->head.end_reason.
+ */
 static inline void native_walk(struct scratch *s)
 {
 	static struct counters counters_of_cpu;
 
 	s->nr_words = 0;
 	s->head.nr_words_kernel = 0;
+	space_take(s);
 	unwind_user(s, &counters_of_cpu);
 }
 

@@ -289,6 +289,9 @@ static void add_unwind_tables(struct agent *a, struct buf *b)
 	number(b, "user_frames_by_prologue_total", "counter",
 	       "… found by reading generated code that keeps no frame pointers.",
 	       a->counts.loss.sampler.bpf[COUNTER_BY_PROLOGUE]);
+	number(b, "spaces_recalled_total", "counter",
+	       "Samples of address spaces that were as an earlier sample had found them.",
+	       a->counts.loss.sampler.bpf[COUNTER_SPACES_RECALLED]);
 }
 
 static void add_symdisk(struct agent *a, struct buf *b)
