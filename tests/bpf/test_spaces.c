@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define FILES_MAX 512
+#define PROGRAMS 3 /* an exec puts its address space where the one before the last was */
 #define SPINNERS 50
 #define THREADS 200
 #define DEPTH 10
@@ -95,7 +96,7 @@ static void swap_libraries(void)
 	}
 }
 
-/* Names end in -0 or -1, and so does the name of the thread that runs in one. */
+/* Names have a number behind -in-, and so does the name of the thread that runs in one. */
 static void on_named(const struct sampler_sample *sample, void *userdata)
 {
 	const char *comm = sample->head->comm, *name;
@@ -143,14 +144,14 @@ static void test_libraries_at_one_address(void)
 /* ---- other programs at the same addresses ---- */
 
 static volatile uint64_t sink;
-static char program[2][64];
+static char program[PROGRAMS][64];
 
 static void copy_program(void)
 {
 	char command[512], self[PATH_MAX] = "";
 
 	CHECK(readlink("/proc/self/exe", self, sizeof(self) - 1) > 0);
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < PROGRAMS; i++) {
 		snprintf(program[i], sizeof(program[i]), "/tmp/fleetprof-in-%d.%d", i, getpid());
 		snprintf(command, sizeof(command), "cp %s %s", self, program[i]);
 		CHECK_INT(system(command), 0);
@@ -159,15 +160,15 @@ static void copy_program(void)
 
 static void remove_program(void)
 {
-	unlink(program[0]);
-	unlink(program[1]);
+	for (int i = 0; i < PROGRAMS; i++)
+		unlink(program[i]);
 }
 
-/* As the program: burns a while, then becomes its other copy, or goes on for ever. The arguments are what comes next. */
+/* As the program: burns a while, then becomes its next copy, or goes on for ever. The arguments are what comes next. */
 static int run_as_program(char **argv)
 {
 	bool becomes = !strcmp(argv[1], "become");
-	char *next[] = { argv[2], argv[1], argv[0], NULL };
+	char *next[] = { argv[2], argv[1], argv[3], argv[0], NULL };
 
 	do {
 		for (int i = 0; i < 20000000; i++)
@@ -179,7 +180,8 @@ static int run_as_program(char **argv)
 
 static void start_program(int which, char *what)
 {
-	char *argv[] = { program[which], what, program[!which], NULL };
+	char *argv[] = { program[which], what, program[(which + 1) % PROGRAMS],
+			 program[(which + 2) % PROGRAMS], NULL };
 
 	personality(ADDR_NO_RANDOMIZE);
 	execv(argv[0], argv);
@@ -210,7 +212,7 @@ static int spinner;
 
 static void spin(void)
 {
-	start_program(spinner % 2, "spin");
+	start_program(spinner % PROGRAMS, "spin");
 }
 
 static void test_more_processes_than_are_remembered(void)
@@ -297,7 +299,7 @@ static void test_stacks_of_many_threads(void)
 
 int main(int argc, char **argv)
 {
-	if (argc == 3)
+	if (argc == 4)
 		return run_as_program(argv);
 	if (getuid())
 		SKIP("needs root");
