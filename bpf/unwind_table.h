@@ -63,7 +63,7 @@ struct unwind_header {
 	__u32 lost_rows; /* became UNWIND_UNSUPPORTED because their group was full */
 	__u32 lost_groups; /* left out because the image was full */
 	__u32 source; /* enum unwind_source */
-	__u32 pad;
+	__u32 derived_rows; /* by following the code, where the file says nothing */
 };
 _Static_assert(sizeof(struct unwind_header) == 64, "unwind_header is 64 bytes");
 
@@ -73,6 +73,8 @@ enum unwind_source {
 	UNWIND_SOURCE_EH_FRAME = 2, /* without a usable search table */
 	UNWIND_SOURCE_DEBUG_FRAME = 3,
 	UNWIND_SOURCE_GOPCLNTAB = 4,
+	UNWIND_SOURCE_CODE = 5, /* nothing but derived rows */
+	UNWIND_SOURCE_NR
 };
 
 enum unwind_form {

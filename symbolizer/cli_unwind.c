@@ -8,8 +8,10 @@
 #include <fcntl.h>
 #include <inttypes.h>
 
-static const char *const sources[] = { "nothing", ".eh_frame by its search table", ".eh_frame",
-				       ".debug_frame", "Go's tables" };
+static const char *const sources[] = { "nothing",     ".eh_frame by its search table",
+				       ".eh_frame",   ".debug_frame",
+				       "Go's tables", "the code" };
+_Static_assert(ARRAY_SIZE(sources) == UNWIND_SOURCE_NR, "each has a name");
 
 static void print_header(const struct unwind_header *h)
 {
@@ -20,6 +22,8 @@ static void print_header(const struct unwind_header *h)
 	printf("\n# %u FDEs, %u broken, %u outside, %u rows unsupported, %u rows and %u groups lost\n",
 	       h->nr_fdes, h->bad_fdes, h->outside_fdes, h->unsupported_rows, h->lost_rows,
 	       h->lost_groups);
+	if (h->derived_rows)
+		printf("# %u rows derived from code that nothing describes\n", h->derived_rows);
 }
 
 static void print_cfa(const struct unwind_machine *m, const struct unwind_rule *rule)

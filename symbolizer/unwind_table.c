@@ -1,6 +1,7 @@
 /* Builds unwind tables. */
 #include "symbolizer/unwind_table.h"
 #include "symbolizer/elf_file.h"
+#include "symbolizer/unwind_code.h"
 #include "symbolizer/unwind_go.h"
 #include "symbolizer/unwind_rows.h"
 #include "symbolizer/unwind_rules.h"
@@ -13,7 +14,6 @@
 #define CIES_CACHED                                                                                \
 	64 /* by a hash of their offset; files have a handful, large ones hundreds in order */
 #define PADDING_MAX 15 /* between functions: not worth a row, since nothing runs there */
-#define INIT_BYTES_MAX 256 /* of an _init: a few calls */
 
 /* A CIE that has been read and run. */
 struct cached_cie {
@@ -33,6 +33,8 @@ struct builder {
 	struct cfi_index main, debug; /* debug: what is asked where main says nothing */
 	struct gopclntab *go_tables; /* or NULL */
 	struct unwind_go go; /* what is asked before debug is */
+	struct code_starts *starts; /* NULL, as code is: of another machine */
+	struct unwind_code *code; /* the last one that is asked */
 	struct cached_cie cies[CIES_CACHED];
 	struct segment segments[SEGMENTS_MAX];
 	size_t nr_segments;
@@ -118,47 +120,21 @@ static void run_fde(struct builder *b, const struct cfi_section *section, const 
 
 typedef void (*gap_fn)(struct builder *b, uint64_t from, uint64_t to);
 
-/*
- * _init, which the linker puts together of crti.o, crtn.o and what wants to run first, is described by nobody: (endbr64;)
- * sub $8, %rsp; calls; add $8, %rsp; ret. OpenSSL asks the processor there what it can do. Returns where the frame begins,
- * and in *ret_end where it ends; 0: this is something else.
- */
-static size_t init_frame(const struct builder *b, uint64_t from, uint64_t to, size_t *ret_end)
+static void on_code_row(uint64_t address, uint64_t rule, void *userdata)
 {
-	static const uint8_t branch[] = { 0xf3, 0x0f, 0x1e, 0xfa },
-			     open[] = { 0x48, 0x83, 0xec, 8 },
-			     close[] = { 0x48, 0x83, 0xc4, 8, 0xc3 };
-	const uint8_t *code = b->file + (from + b->bias), *end;
-	size_t size = (size_t)MIN(to - from, (uint64_t)INIT_BYTES_MAX);
-	size_t at = size > 4 && !memcmp(code, branch, 4) ? 4 : 0;
+	struct builder *b = userdata;
 
-	if (b->machine != &unwind_machine_x86 || size < at + 4 || memcmp(code + at, open, 4))
-		return 0;
-	end = memmem(code + at, size - at, close, sizeof(close));
-	if (!end)
-		return 0;
-	*ret_end = (size_t)(end - code) + 4;
-	return at + 4;
+	b->header.derived_rows += rule != UNWIND_GAP;
+	add_rule(b, address, rule);
 }
 
-/* Nobody says anything here. The padding behind a function is left to it. */
+/* Nobody says anything here: what the code itself does is left. The padding behind a function is left to it. */
 static void leave_gap(struct builder *b, uint64_t from, uint64_t to)
 {
-	static const struct unwind_rule called = { .kind = UNWIND_SP, .cfa_off = 8, .ra_off = -8 },
-					framed = { .kind = UNWIND_SP, .cfa_off = 16, .ra_off = -8 };
-	uint64_t init = b->sections.init_vaddr;
-	size_t begin = 0, end;
-
-	if (init >= from && init < to)
-		begin = init_frame(b, init, to, &end);
-	if (!begin || init > from)
+	if (b->code)
+		unwind_code_rows(b->code, b->file + (from + b->bias), from, to, on_code_row, b);
+	else
 		add_rule(b, from, UNWIND_GAP);
-	if (!begin)
-		return;
-	add_rule(b, init, b->machine->pack(&called));
-	add_rule(b, init + begin, b->machine->pack(&framed));
-	add_rule(b, init + end, b->machine->pack(&called));
-	add_rule(b, init + end + 1, UNWIND_GAP);
 }
 
 /*
@@ -317,7 +293,16 @@ static int build(struct builder *b, Elf *elf, struct buf *out)
 	if (r)
 		return r;
 	unwind_go_init(&b->go, b->go_tables);
+	if (b->machine == &unwind_machine_x86) {
+		r = code_starts_new(&b->starts, elf, b->segments, b->nr_segments, &b->main,
+				    b->sections.init_vaddr);
+		r = r ? r : unwind_code_new(&b->code, b->starts);
+	}
+	if (r)
+		return r;
 	walk_segments(b);
+	if (!b->header.source && b->header.derived_rows)
+		b->header.source = UNWIND_SOURCE_CODE;
 	b->header.bad_fdes += (uint32_t)(b->main.bad + b->debug.bad);
 	return unwind_rows_finish(b->rows, &b->header);
 }
@@ -343,6 +328,8 @@ int unwind_table_build(Elf *elf, struct section debug_frame, struct buf *out)
 	cfi_index_deinit(&b->main);
 	cfi_index_deinit(&b->debug);
 	gopclntab_free(b->go_tables);
+	unwind_code_free(b->code);
+	code_starts_free(b->starts);
 	unwind_rows_free(b->rows);
 	return r;
 }

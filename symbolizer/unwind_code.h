@@ -1,0 +1,34 @@
+/*
+ * Rows of an unwind table from the code itself, where no call frame information speaks of it: musl is built without any,
+ * and so is most assembly. x86-64 only. Library-private.
+ *
+ * The stack pointer is followed from where functions begin through all that they can reach. What is so derived is not
+ * proven, so it stays on the safe side: where two ways to an instruction disagree, or one of them does something to the
+ * stack pointer that is not understood, there is no rule from there on.
+ */
+#ifndef FLEETPROF_SYMBOLIZER_UNWIND_CODE_H
+#define FLEETPROF_SYMBOLIZER_UNWIND_CODE_H
+
+#include "symbolizer/code_starts.h"
+#include "symbolizer/unwind_rules.h"
+
+struct unwind_code;
+
+/* Fails with -ENOMEM. starts outlives it. */
+int unwind_code_new(struct unwind_code **ret, struct code_starts *starts);
+struct unwind_code *unwind_code_free(struct unwind_code *code);
+DEFINE_CLEANUP(struct unwind_code *, unwind_code_free)
+
+typedef void (*unwind_code_fn)(uint64_t address, uint64_t rule, void *userdata);
+
+/*
+ * The bytes at `code` are at the addresses from … to: a packed rule from each address on at which it changes, in order;
+ * the first is for from. UNWIND_GAP is what was not reached.
+ */
+void unwind_code_rows(struct unwind_code *code, const uint8_t *bytes, uint64_t from, uint64_t to,
+		      unwind_code_fn fn, void *userdata);
+
+/* Parts that were given up, since they took more steps than a bound, or jumps back and forth. */
+uint32_t unwind_code_given_up(const struct unwind_code *code);
+
+#endif

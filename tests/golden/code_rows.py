@@ -1,0 +1,62 @@
+"""Rows derived from code beside what call frame information says: the same file, with and without it."""
+import collections
+import subprocess
+import sys
+
+
+def rows(symbolizer, file):
+    """(byte offset, rule) in order; a rule's first word says the CFA."""
+    listing = subprocess.run([symbolizer, "--unwind", file], capture_output=True, text=True, check=True).stdout
+    pairs = (line.split(" ", 1) for line in listing.splitlines() if not line.startswith("#"))
+    return [(int(offset, 16), rule) for offset, rule in pairs]
+
+
+def base(rule):
+    return rule.split()[0].rstrip("0123456789").rstrip("+-")
+
+
+def compare(said, derived):
+    """Bytes of code by what came of them, and where the two are at odds."""
+    bytes_of, wrong = collections.Counter(), []
+    said_at, derived_at = dict(said), dict(derived)
+    offsets = sorted(said_at.keys() | derived_at.keys())
+    truth = rule = "gap"
+    for offset, end in zip(offsets, offsets[1:]):
+        truth, rule = said_at.get(offset, truth), derived_at.get(offset, rule)
+        if truth in ("gap", "root", "unsupported") or "%" in truth:
+            what = "not said"
+        elif rule in ("gap", "unsupported"):
+            what = "not derived"
+        elif base(truth) != base(rule):
+            what = "by another register"
+        elif truth.split()[0] == rule.split()[0]:
+            what = "agree"
+        else:
+            what = "wrong"
+            wrong.append(f"{offset:x} to {end:x}: said {truth}, derived {rule}")
+        bytes_of[what] += end - offset
+    return bytes_of, wrong
+
+
+def beside(symbolizer, file, scratch, strip=()):
+    subprocess.run(["objcopy", *strip, "-R", ".eh_frame", "-R", ".eh_frame_hdr", file, scratch], check=True, stderr=subprocess.DEVNULL)
+    return compare(rows(symbolizer, file), rows(symbolizer, scratch))
+
+
+def main():
+    symbolizer, scratch = sys.argv[1:3]
+    bad = False
+    for file in sys.argv[3:]:
+        # With symbols all functions are known; without them some calls that do not return are not.
+        for strip, share_min, wrong_max in (((), 0.9, 0.0005), (("-S",), 0.5, 0.01)):
+            bytes_of, wrong = beside(symbolizer, file, scratch, strip)
+            judged = sum(bytes_of.values()) - bytes_of["not said"]
+            print(f"{file} {'stripped' if strip else 'with symbols'}:", dict(bytes_of))
+            if bytes_of["agree"] < share_min * judged or bytes_of["wrong"] > wrong_max * judged:
+                print(*wrong[:10], sep="\n")
+                bad = True
+    return bad
+
+
+if __name__ == "__main__":
+    sys.exit(main())
