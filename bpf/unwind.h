@@ -140,8 +140,9 @@ enum generated_step {
 static __always_inline enum end_reason step_by_frame_pointer(struct scratch *s)
 {
 	struct walk *w = &s->walk;
-	/* A leaf without a table may have anything in the register, 0 too; what that finds proves nothing. */
-	enum end_reason root = w->exact && w->bridge ? w->bridge : END_ROOT;
+	/* A leaf without a rule may have anything in the register, 0 too; what that finds proves nothing. */
+	enum end_reason unproven = w->bridge ? w->bridge : END_NO_TABLE;
+	enum end_reason root = w->exact ? unproven : END_ROOT;
 	u64 fp = w->fp, caller_fp, ra;
 
 	if (!fp)
@@ -230,7 +231,8 @@ static __always_inline u16 bridge_reason(const struct scratch *s, u32 kind)
 
 /*
  * Generated code has no table. Where its function says that it keeps no frame pointer, what the register has may be
- * anything: it is followed if it leads to code, but if it is 0 that is no root.
+ * anything: it is followed if it leads to code, but if it is 0 that is no root. No thread begins in generated code, and
+ * what its compiler keeps in the register may be its own: 0 is no root in a caller either.
  */
 static __always_inline enum end_reason step_from_generated(struct scratch *s)
 {
@@ -242,7 +244,7 @@ static __always_inline enum end_reason step_from_generated(struct scratch *s)
 		w->mark = FRAME_MAKE_MARK(FRAME_MARK_BY_PROLOGUE, END_GENERATED);
 		return END_NONE;
 	}
-	if (step == STEP_UNKNOWN && !w->fp)
+	if (!w->fp)
 		return END_GENERATED;
 	return step_by_frame_pointer(s);
 }

@@ -262,6 +262,10 @@ static void test_no_table(void)
 		UNWIND_TABLE_NONE; /* frame pointers are all there is: nothing to mark */
 	CHECK_INT(walk(AT(SP_8), STACK, STACK + 16), END_ROOT);
 	CHECK_INT(s.nr_words, 2);
+	/* A leaf's 0 may be a number that its compiler keeps there. */
+	CHECK_INT(walk(AT(SP_8), STACK, 0), END_NO_TABLE);
+	CHECK_INT(s.nr_words, 2);
+	CHECK_INT(s.words[1], FRAME_MAKE_MARK(FRAME_MARK_END, END_NO_TABLE));
 	CHECK_INT(walk(JIT + 4, STACK, STACK + 16), END_ROOT);
 	CHECK_INT(s.nr_words, 2);
 	CHECK_INT(s.words[0], FRAME_MAKE_ANON(JIT + 4));
@@ -386,6 +390,10 @@ static void test_generated_code_with_frame_pointer(void)
 	CHECK_INT(walk(JIT + 0x220, STACK, STACK + 8 * 20), END_ROOT);
 	CHECK_INT(s.nr_words, 2);
 	CHECK_INT(walk(JIT + 0x220, STACK, 0), END_GENERATED);
+	/* Called by generated code that has 0 there: it has a caller all the same. */
+	stack[21] = JIT + 0x220;
+	CHECK_INT(walk(JIT + 0x220, STACK, STACK + 8 * 20), END_GENERATED);
+	CHECK_INT(s.nr_words, 3);
 }
 
 /* A CFA that is read from memory may lie on another stack, but never leads in circles for ever. */
