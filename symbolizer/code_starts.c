@@ -7,6 +7,7 @@
 
 #define PART_BYTES_MIN 256 /* of code that nobody describes: the C runtime's own bits are less */
 #define SPAN_BYTES_MAX (96u << 20) /* of addresses: a bit for each */
+#define SHARE_MIN 32 /* one part in so many of all code */
 #define SWEEP_BYTES_MAX (32u << 20) /* of stripped code that is read through for calls */
 #define DATA_BYTES_MAX (32u << 20) /* of data that is read through for addresses */
 
@@ -16,7 +17,7 @@ struct code_starts {
 	size_t nr_segments;
 	const struct cfi_index *described;
 	uint64_t entry, init; /* 0: none */
-	bool prepared, complete;
+	bool prepared, swept, complete;
 	uint64_t low, high; /* of the executable segments */
 	uint64_t *sure,
 		*pointed; /* bitmaps of low … high; NULL: not read, or nothing was stripped */
@@ -187,12 +188,10 @@ static void find_span(struct code_starts *s)
 	}
 }
 
-void code_starts_prepare(struct code_starts *s, uint64_t bytes)
+static void prepare_symbols(struct code_starts *s)
 {
 	size_t words;
 
-	if (s->prepared || bytes < PART_BYTES_MIN)
-		return;
 	s->prepared = true;
 	find_span(s);
 	if (s->low >= s->high || s->high - s->low > SPAN_BYTES_MAX) {
@@ -206,10 +205,29 @@ void code_starts_prepare(struct code_starts *s, uint64_t bytes)
 		return;
 	}
 	read_symbol_tables(s);
-	if (!s->complete && bytes_of_segments(s, true) <= SWEEP_BYTES_MAX)
-		s->pointed = calloc(words, sizeof(*s->pointed));
+}
+
+/* A part that is large beside the whole is worth reading all of the file for, if its symbols were stripped. */
+static void prepare_stripped(struct code_starts *s, uint64_t bytes)
+{
+	uint64_t code = bytes_of_segments(s, true);
+
+	if (s->swept || s->complete || bytes < code / SHARE_MIN || code > SWEEP_BYTES_MAX)
+		return;
+	s->swept = true;
+	s->pointed = calloc((size_t)((s->high - s->low) / 64 + 1), sizeof(*s->pointed));
 	if (s->pointed)
 		sweep(s);
+}
+
+void code_starts_prepare(struct code_starts *s, uint64_t bytes)
+{
+	if (bytes < PART_BYTES_MIN)
+		return;
+	if (!s->prepared)
+		prepare_symbols(s);
+	if (s->sure)
+		prepare_stripped(s, bytes);
 }
 
 bool code_starts_complete(const struct code_starts *s)

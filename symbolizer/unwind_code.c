@@ -574,22 +574,25 @@ static void emit_rows(const struct unwind_code *c, struct emitter *e)
 		}
 		end = at;
 	}
-	if (end < c->size)
-		emit(e, c->from + end, UNWIND_GAP);
+	emit(e, c->from + end, UNWIND_GAP);
 }
 
 void unwind_code_rows(struct unwind_code *c, const uint8_t *bytes, uint64_t from, uint64_t to,
 		      unwind_code_fn fn, void *userdata)
 {
 	struct emitter e = { .fn = fn, .userdata = userdata, .rule = UINT64_MAX };
+	uint64_t begin = from, start;
+	enum code_start how;
 
 	code_starts_prepare(c->starts, to - from);
 	emit(&e, from, UNWIND_GAP);
-	for (; from < to; bytes += c->size, from += c->size) {
-		c->bytes = bytes;
-		c->from = from;
-		c->size = (uint32_t)MIN(to - from, (uint64_t)PART_BYTES_MAX);
+	/* From a start on: what is before it may be megabytes of data. */
+	while (from < to && code_starts_next(c->starts, from, to, &start, &how)) {
+		c->bytes = bytes + (start - begin);
+		c->from = start;
+		c->size = (uint32_t)MIN(to - start, (uint64_t)PART_BYTES_MAX);
 		analyse(c);
 		emit_rows(c, &e);
+		from = start + c->size;
 	}
 }
