@@ -54,8 +54,7 @@ struct unwind_code {
 	uint32_t size;
 	uint64_t steps_left;
 	bool again; /* a call was found not to return: what was concluded from it is wrong */
-	bool given_up;
-	uint32_t nr_given_up;
+	bool given_up; /* it took more steps than the bound */
 };
 
 static const struct state entry_state = { .sp = 1, .known = true };
@@ -76,11 +75,6 @@ struct unwind_code *unwind_code_free(struct unwind_code *code)
 {
 	free(code);
 	return NULL;
-}
-
-uint32_t unwind_code_given_up(const struct unwind_code *code)
-{
-	return code->nr_given_up;
 }
 
 /* Moves by bytes: down is positive. */
@@ -497,10 +491,6 @@ static void analyse(struct unwind_code *c)
 		if (c->given_up || !c->again)
 			break;
 	}
-	if (!c->given_up)
-		return;
-	c->nr_given_up++;
-	memset(c->states, 0, c->size * sizeof(*c->states));
 }
 
 static uint64_t rule_of(const struct state *s)
@@ -554,6 +544,11 @@ static void emit_rows(const struct unwind_code *c, struct emitter *e)
 {
 	uint32_t end = 0; /* of what was reached */
 
+	if (c->given_up) {
+		emit(e, c->from, UNWIND_UNSUPPORTED);
+		emit(e, c->from + c->size, UNWIND_GAP);
+		return;
+	}
 	for (uint32_t at = 0; at < c->size;) {
 		const struct state *s = &c->states[at];
 		struct x86_insn insn;

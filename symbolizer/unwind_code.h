@@ -23,12 +23,9 @@ typedef void (*unwind_code_fn)(uint64_t address, uint64_t rule, void *userdata);
 
 /*
  * The bytes at `code` are at the addresses from … to: a packed rule from each address on at which it changes, in order;
- * the first is for from. UNWIND_GAP is what was not reached.
+ * the first is for from. UNWIND_GAP is what was not reached, UNWIND_UNSUPPORTED a part that took more steps than a bound.
  */
 void unwind_code_rows(struct unwind_code *code, const uint8_t *bytes, uint64_t from, uint64_t to,
 		      unwind_code_fn fn, void *userdata);
-
-/* Parts that were given up, since they took more steps than a bound, or jumps back and forth. */
-uint32_t unwind_code_given_up(const struct unwind_code *code);
 
 #endif

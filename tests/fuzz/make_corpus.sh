@@ -40,6 +40,9 @@ flags="-O1 -ffreestanding -fno-asynchronous-unwind-tables"
 		clang -target $target-linux-gnu $flags -c a.c -o "$out/$target-object"
 	done
 }
+for file in pie fixed dynsym-only no-sections; do # code without call frames
+	cp "$out/x86_64-$file" "$here/corpus/fuzz_unwind/code-$file"
+done
 for layout in 116 118 120; do python3 "$here/make_gotables.py" $layout "$out/go$layout"; done
 cp "$out/x86_64-pie" "$out/debuglink"
 printf 'a.debug\0\001\002\003\004' > link
