@@ -19,6 +19,6 @@ awk '/ rows, / { files += $1; rows += $3 }
 	END {
 		printf "%d files, %d rows\n", files, rows
 		for (what in n) printf "%s %d\n", what, n[what]
-		exit files < 20 || n["agreed"] + n["by-go"] < rows || n["unsupported"] + n["fp-lost"] > rows / 10000
+		exit files < 20 || n["agreed"] + n["by-go"] + n["by-code"] < rows || n["unsupported"] + n["fp-lost"] > rows / 10000
 	}' "$work/said"
 exit "${failed:-0}"

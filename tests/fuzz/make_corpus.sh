@@ -40,9 +40,30 @@ flags="-O1 -ffreestanding -fno-asynchronous-unwind-tables"
 		clang -target $target-linux-gnu $flags -c a.c -o "$out/$target-object"
 	done
 }
-for file in pie fixed dynsym-only no-sections; do # code without call frames
-	cp "$out/x86_64-$file" "$here/corpus/fuzz_unwind/code-$file"
-done
+# Code without call frames.
+cat > code.c <<'C'
+int depth(int x, int *p);
+__attribute__((noinline)) int leaf(int x, int *p) { int a[9]; for (int i = 0; i < 9; i++) a[i] = p[i] * x; return depth(a[x & 7], p); }
+__attribute__((noinline)) int depth(int x, int *p)
+{
+	switch (x & 7) {
+	case 0: return leaf(x - 1, p) + 1;
+	case 1: return p[1] + leaf(x / 3, p) * 5;
+	case 2: *p = 3; break;
+	case 3: return depth(x * 3, p + 1) ^ x;
+	case 4: p[2] = leaf(1, p); break;
+	case 5: __builtin_trap();
+	case 6: __asm__ volatile("syscall" : : "a"(39) : "rcx", "r11", "memory"); break;
+	case 7: { int n[x & 63]; n[x & 15] = leaf(x >> 1, n); return n[3]; }
+	}
+	return x < 9 ? 0 : leaf(x - 9, p) + depth(x - 1, p);
+}
+void _start(void) { int p[16] = { 1, 2, 3 }; for (;;) p[0] = depth(p[1] + p[0], p); }
+C
+code=$here/corpus/fuzz_unwind/code
+gcc -Os -ffreestanding -fno-asynchronous-unwind-tables -fno-stack-protector -fno-pie -no-pie -nostdlib -static \
+	-Wl,-z,noseparate-code -Wl,--build-id=none -o "$code" code.c
+strip -o "$code-stripped" "$code"
 for layout in 116 118 120; do python3 "$here/make_gotables.py" $layout "$out/go$layout"; done
 cp "$out/x86_64-pie" "$out/debuglink"
 printf 'a.debug\0\001\002\003\004' > link
