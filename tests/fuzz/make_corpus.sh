@@ -1,13 +1,13 @@
 #!/bin/sh
 # make_corpus.sh: writes the seeds of fuzz_sampler_record, fuzz_wire, fuzz_codec, fuzz_symbol_cache and
 # fuzz_unwind_image (by make_corpus, built with the asan preset), of fuzz_elf, fuzz_dwarf* and fuzz_minidebug (small
-# programs, by clang, gcc and lld) and of fuzz_unwind
-# (those of ../golden/unwind). Run it when a format has changed.
+# programs, by clang, gcc and lld), of fuzz_x86_insn
+# and of fuzz_unwind (those of ../golden/unwind, and code without call frames). Run it when a format has changed.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 build=${1:-$here/../../build/asan}
 for fuzzer in fuzz_sampler_record fuzz_wire fuzz_codec fuzz_symbol_cache fuzz_unwind_image fuzz_unwind fuzz_elf fuzz_dwarf \
-	fuzz_dwarf_sections fuzz_minidebug; do
+	fuzz_dwarf_sections fuzz_minidebug fuzz_x86_insn; do
 	rm -rf "$here/corpus/$fuzzer"
 	mkdir -p "$here/corpus/$fuzzer"
 done
@@ -64,6 +64,40 @@ code=$here/corpus/fuzz_unwind/code
 gcc -Os -ffreestanding -fno-asynchronous-unwind-tables -fno-stack-protector -fno-pie -no-pie -nostdlib -static \
 	-Wl,-z,noseparate-code -Wl,--build-id=none -o "$code" code.c
 strip -o "$code-stripped" "$code"
+objcopy -O binary -j .text "$code" "$here/corpus/fuzz_x86_insn/compiled"
+cat > odd.s <<'S'
+.text
+f: push %rbp
+mov %rsp,%rbp
+and $-32,%rsp
+vmovdqu (%rsi),%ymm0
+vpcmpeqb %ymm1,%ymm0,%ymm2
+vpmovmskb %ymm2,%eax
+vmovdqu64 (%rdi),%zmm16
+tzcnt %eax,%eax
+rep movsb
+lock cmpxchg %rcx,(%rdx)
+xbegin f
+enter $16,$0
+movabs $0x1122334455667788,%rax
+movabs 0x1122334455667788,%al
+callq *8(%rax,%rbx,4)
+jmp *%rax
+leaveq
+retq $8
+syscall
+ud2
+endbr64
+nopw 0(%rax,%rax,1)
+popw %ax
+push $0x12345678
+crc32b %al,%ecx
+aesenc %xmm1,%xmm2
+pshufb (%rax),%xmm3
+bextr %eax,%ebx,%ecx
+S
+as -o odd.o odd.s
+objcopy -O binary -j .text odd.o "$here/corpus/fuzz_x86_insn/assembled"
 for layout in 116 118 120; do python3 "$here/make_gotables.py" $layout "$out/go$layout"; done
 cp "$out/x86_64-pie" "$out/debuglink"
 printf 'a.debug\0\001\002\003\004' > link
