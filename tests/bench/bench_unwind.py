@@ -137,6 +137,27 @@ def measure_clang(bench):
         report(bench, f"clang -O2, {rate} Hz", times, False)
 
 
+def measure_go(bench):
+    """Go's code keeps frame pointers and has tables of its own: all walk the very same stacks, of its compiler."""
+    if not shutil.which("go"):
+        print("  Go's compiler: not measured: it is not installed")
+        return
+    source = f"{bench.folder}/large.go"
+    with open(source, "w") as file:
+        file.write("package large\n")
+        for i in range(30000): # longer than all is measured
+            file.write(f"func f{i}(p []int, n int) int {{ s := {i}; for i := 0; i < n; i++ {{ s += p[i] * {i + 3}; "
+                       f"if s & {i + 1} != 0 {{ s ^= p[(i * 7) % n] }} }}; return s }}\n")
+    compiler = output_of(["go", "tool", "-n", "compile"]).strip()
+    for rate, seconds in ((19, 30), (997, 5)):
+        times = walks(bench, [[compiler, "-c=1", "-p", "large", "-o", "/dev/null", source]], rate, seconds, False)
+        what, ours = f"Go's compiler, {rate} Hz", times["sample", 0]
+        row(bench, f"{what}: fleetprof", ours, [beside(ours, times["get_stack", 0], "bpf_get_stack"),
+                                                beside(ours, times["record", 0], "with a record")])
+        row(bench, f"{what}: bpf_get_stack", times["get_stack", 0])
+        row(bench, f"{what}: bpf_get_stack and a record", times["record", 0])
+
+
 def measure_table(bench):
     """The build of the largest library's table; over all files: ./dev bench unwind-build."""
     large = [path for path in bench_unwind_build.elf_files() if os.path.getsize(path) > 100e6]
@@ -159,6 +180,7 @@ def run(bench):
     bench.row("512 frames: longest run", f"{times['sample', 0].longest / 1000:.0f} us")
     measure_big_code(bench)
     measure_clang(bench)
+    measure_go(bench)
     measure_table(bench)
     for line in output_of([f"{bench.build}/tests/bench/bench_load"]).splitlines():
         what, value = line.rsplit(" ", 1)
