@@ -7,10 +7,12 @@
 #include "agent/core/sampler.h"
 #include "tests/test.h"
 
+#include <dlfcn.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #define RATE_HZ 997
 
@@ -138,6 +140,24 @@ static inline void end_child(pid_t pid)
 {
 	kill(pid, SIGKILL);
 	CHECK_INT(waitpid(pid, NULL, 0), pid);
+}
+
+/* Two libraries, which swap_libraries() puts at the same address, one after the other, as a thread named in-0 or in-1. */
+static char library[2][64];
+
+static inline void swap_libraries(void)
+{
+	for (unsigned int i = 0;; i++) {
+		void *handle = dlopen(library[i % 2], RTLD_NOW);
+		void (*burn)(void) = (void (*)(void))(handle ? dlsym(handle, "burn") : NULL);
+
+		if (!burn)
+			_exit(1);
+		prctl(PR_SET_NAME, i % 2 ? "in-1" : "in-0");
+		burn();
+		prctl(PR_SET_NAME, "between");
+		dlclose(handle);
+	}
 }
 
 #endif

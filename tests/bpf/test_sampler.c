@@ -2,7 +2,6 @@
 #include "tests/bpf/run.h"
 
 #include <bpf/bpf.h>
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -72,23 +71,6 @@ static void test_identity_under_churn(void)
 }
 
 /* ---- different libraries, one after the other, at the same address ---- */
-
-static char library[2][64];
-
-static void swap_libraries(void)
-{
-	for (unsigned int i = 0;; i++) {
-		void *handle = dlopen(library[i % 2], RTLD_NOW);
-		void (*burn)(void) = (void (*)(void))(handle ? dlsym(handle, "burn") : NULL);
-
-		if (!burn)
-			_exit(1);
-		prctl(PR_SET_NAME, i % 2 ? "in-1" : "in-0");
-		burn();
-		prctl(PR_SET_NAME, "between");
-		dlclose(handle);
-	}
-}
 
 static void on_library(const struct sampler_sample *sample, void *userdata)
 {

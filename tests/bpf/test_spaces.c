@@ -5,7 +5,6 @@
  */
 #include "tests/bpf/run.h"
 
-#include <dlfcn.h>
 #include <limits.h>
 #include <pthread.h>
 #include <sys/mman.h>
@@ -78,23 +77,6 @@ static bool kernel_counts_changes(void)
 }
 
 /* ---- different libraries, one after the other, at the same address ---- */
-
-static char library[2][64];
-
-static void swap_libraries(void)
-{
-	for (unsigned int i = 0;; i++) {
-		void *handle = dlopen(library[i % 2], RTLD_NOW);
-		void (*burn)(void) = (void (*)(void))(handle ? dlsym(handle, "burn") : NULL);
-
-		if (!burn)
-			_exit(1);
-		prctl(PR_SET_NAME, i % 2 ? "in-1" : "in-0");
-		burn();
-		prctl(PR_SET_NAME, "between");
-		dlclose(handle);
-	}
-}
 
 /* Names have a number behind -in-, and so does the name of the thread that runs in one. */
 static void on_named(const struct sampler_sample *sample, void *userdata)
