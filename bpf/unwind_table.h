@@ -27,7 +27,7 @@
 #define FLEETPROF_UNWIND_TABLE_H
 
 #define UNWIND_MAGIC 0x54555046u /* "FPUT" */
-#define UNWIND_VERSION 1
+#define UNWIND_VERSION 2
 
 #define UNWIND_GROUP_SHIFT 16 /* 64 KB of the file */
 #define UNWIND_GROUPS_MAX 32768 /* 2 GB: the reach of a call; a directory is half a slab */
@@ -45,6 +45,18 @@
 
 /* Large enough that the last group's waste is small (groups have 8 KB in the mean), and a place is 16 + 16 bits. */
 #define UNWIND_SLAB_BYTES (256u << 10)
+
+/* What following code may come up against: rows are missing then that the code would give. */
+enum unwind_bound {
+	UNWIND_BOUND_SPAN = 0, /* of addresses: nothing was followed */
+	UNWIND_BOUND_CODE =
+		1, /* too much of it to be searched for calls: only the symbols' functions are known */
+	UNWIND_BOUND_DATA = 2, /* too much of it to be searched for addresses of functions */
+	UNWIND_BOUND_STEPS = 3, /* a part of the code took more of them */
+	UNWIND_BOUND_ROUNDS = 4, /* of looking for calls that do not return */
+	UNWIND_BOUND_MEMORY = 5, /* there was none */
+	UNWIND_BOUND_NR
+};
 
 struct unwind_header {
 	__u32 magic;
@@ -64,8 +76,9 @@ struct unwind_header {
 	__u32 lost_groups; /* left out because the image was full */
 	__u32 source; /* enum unwind_source */
 	__u32 derived_rows; /* by following the code, where the file says nothing */
+	__u32 code_bounds[UNWIND_BOUND_NR]; /* how often each was reached */
 };
-_Static_assert(sizeof(struct unwind_header) == 64, "unwind_header is 64 bytes");
+_Static_assert(sizeof(struct unwind_header) == 88, "unwind_header is 88 bytes");
 
 enum unwind_source {
 	UNWIND_SOURCE_NONE = 0, /* the file has no call frame information: a table without groups */

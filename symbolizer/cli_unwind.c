@@ -13,6 +13,11 @@ static const char *const sources[] = { "nothing",     ".eh_frame by its search t
 				       "Go's tables", "the code" };
 _Static_assert(ARRAY_SIZE(sources) == UNWIND_SOURCE_NR, "each has a name");
 
+static const char *const bounds[] = {
+	"addresses", "code to be searched", "data to be searched", "steps", "rounds", "memory"
+};
+_Static_assert(ARRAY_SIZE(bounds) == UNWIND_BOUND_NR, "each has a name");
+
 static void print_header(const struct unwind_header *h)
 {
 	printf("# from %s: %u rows in %u groups, %u bytes", sources[h->source], h->nr_rows,
@@ -24,6 +29,11 @@ static void print_header(const struct unwind_header *h)
 	       h->lost_groups);
 	if (h->derived_rows)
 		printf("# %u rows derived from code that nothing describes\n", h->derived_rows);
+	for (int i = 0; i < UNWIND_BOUND_NR; i++) {
+		if (h->code_bounds[i])
+			printf("# following code came up against a bound of %s: %u\n", bounds[i],
+			       h->code_bounds[i]);
+	}
 }
 
 static void print_cfa(const struct unwind_machine *m, const struct unwind_rule *rule)

@@ -1,5 +1,6 @@
 /* Finds where functions begin. */
 #include "symbolizer/code_starts.h"
+#include "symbolizer/unwind_rules.h"
 #include "symbolizer/x86_insn.h"
 
 #include <errno.h>
@@ -17,6 +18,7 @@ struct code_starts {
 	size_t nr_segments;
 	const struct cfi_index *described;
 	uint64_t entry, init; /* 0: none */
+	uint32_t *bounds; /* reached, by enum unwind_bound */
 	bool prepared, swept, complete;
 	uint64_t low, high; /* of the executable segments */
 	uint64_t *sure,
@@ -24,7 +26,8 @@ struct code_starts {
 };
 
 int code_starts_new(struct code_starts **ret, Elf *elf, const struct segment *segments,
-		    size_t nr_segments, const struct cfi_index *described, uint64_t init)
+		    size_t nr_segments, const struct cfi_index *described, uint64_t init,
+		    uint32_t *bounds)
 {
 	struct code_starts *s = calloc(1, sizeof(*s));
 	GElf_Ehdr ehdr;
@@ -36,6 +39,7 @@ int code_starts_new(struct code_starts **ret, Elf *elf, const struct segment *se
 	s->nr_segments = nr_segments;
 	s->described = described;
 	s->init = init;
+	s->bounds = bounds;
 	if (gelf_getehdr(elf, &ehdr) && ehdr.e_type != ET_REL)
 		s->entry = ehdr.e_entry;
 	*ret = s;
@@ -161,6 +165,7 @@ static void sweep(struct code_starts *s)
 
 	if (!file)
 		return;
+	s->bounds[UNWIND_BOUND_DATA] += !data;
 	for (size_t i = 0; i < s->nr_segments; i++) {
 		const struct segment *segment = &s->segments[i];
 
@@ -188,23 +193,31 @@ static void find_span(struct code_starts *s)
 	}
 }
 
+/* A bit for each address; NULL: that is beyond a bound, which is counted. */
+static uint64_t *make_bitmap(struct code_starts *s)
+{
+	uint64_t *bitmap = NULL;
+
+	if (s->high - s->low > SPAN_BYTES_MAX) {
+		s->bounds[UNWIND_BOUND_SPAN]++;
+		return NULL;
+	}
+	bitmap = calloc((size_t)((s->high - s->low) / 64 + 1), sizeof(*bitmap));
+	if (!bitmap)
+		s->bounds[UNWIND_BOUND_MEMORY]++;
+	return bitmap;
+}
+
 static void prepare_symbols(struct code_starts *s)
 {
-	size_t words;
-
 	s->prepared = true;
 	find_span(s);
-	if (s->low >= s->high || s->high - s->low > SPAN_BYTES_MAX) {
+	if (s->low < s->high)
+		s->sure = make_bitmap(s);
+	if (s->sure)
+		read_symbol_tables(s);
+	else
 		s->low = s->high = 0;
-		return;
-	}
-	words = (size_t)((s->high - s->low) / 64 + 1);
-	s->sure = calloc(words, sizeof(*s->sure));
-	if (!s->sure) {
-		s->low = s->high = 0;
-		return;
-	}
-	read_symbol_tables(s);
 }
 
 /* A part that is large beside the whole is worth reading all of the file for, if its symbols were stripped. */
@@ -212,10 +225,14 @@ static void prepare_stripped(struct code_starts *s, uint64_t bytes)
 {
 	uint64_t code = bytes_of_segments(s, true);
 
-	if (s->swept || s->complete || bytes < code / SHARE_MIN || code > SWEEP_BYTES_MAX)
+	if (s->swept || s->complete || bytes < code / SHARE_MIN)
 		return;
 	s->swept = true;
-	s->pointed = calloc((size_t)((s->high - s->low) / 64 + 1), sizeof(*s->pointed));
+	if (code > SWEEP_BYTES_MAX) {
+		s->bounds[UNWIND_BOUND_CODE]++;
+		return;
+	}
+	s->pointed = make_bitmap(s);
 	if (s->pointed)
 		sweep(s);
 }

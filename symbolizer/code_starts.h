@@ -11,9 +11,13 @@
 
 struct code_starts;
 
-/* elf, the segments and the index (of FDEs, whose functions are of no interest) outlive it. */
+/*
+ * elf, the segments, the index (of FDEs, whose functions are of no interest) and bounds, counts by enum unwind_bound,
+ * outlive it.
+ */
 int code_starts_new(struct code_starts **ret, Elf *elf, const struct segment *segments,
-		    size_t nr_segments, const struct cfi_index *described, uint64_t init);
+		    size_t nr_segments, const struct cfi_index *described, uint64_t init,
+		    uint32_t *bounds);
 struct code_starts *code_starts_free(struct code_starts *s);
 DEFINE_CLEANUP(struct code_starts *, code_starts_free)
 

@@ -1,10 +1,6 @@
 /*
  * Rows of an unwind table from the code itself, where no call frame information speaks of it: musl is built without any,
  * and so is most assembly. x86-64 only. Library-private.
- *
- * The stack pointer is followed from where functions begin through all that they can reach. What is so derived is not
- * proven, so it stays on the safe side: where two ways to an instruction disagree, or one of them does something to the
- * stack pointer that is not understood, there is no rule from there on.
  */
 #ifndef FLEETPROF_SYMBOLIZER_UNWIND_CODE_H
 #define FLEETPROF_SYMBOLIZER_UNWIND_CODE_H
@@ -14,8 +10,8 @@
 
 struct unwind_code;
 
-/* Fails with -ENOMEM. starts outlives it. */
-int unwind_code_new(struct unwind_code **ret, struct code_starts *starts);
+/* Fails with -ENOMEM. starts and bounds, counts by enum unwind_bound, outlive it. */
+int unwind_code_new(struct unwind_code **ret, struct code_starts *starts, uint32_t *bounds);
 struct unwind_code *unwind_code_free(struct unwind_code *code);
 DEFINE_CLEANUP(struct unwind_code *, unwind_code_free)
 

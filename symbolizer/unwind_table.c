@@ -295,8 +295,8 @@ static int build(struct builder *b, Elf *elf, struct buf *out)
 	unwind_go_init(&b->go, b->go_tables);
 	if (b->machine == &unwind_machine_x86) {
 		r = code_starts_new(&b->starts, elf, b->segments, b->nr_segments, &b->main,
-				    b->sections.init_vaddr);
-		r = r ? r : unwind_code_new(&b->code, b->starts);
+				    b->sections.init_vaddr, b->header.code_bounds);
+		r = r ? r : unwind_code_new(&b->code, b->starts, b->header.code_bounds);
 	}
 	if (r)
 		return r;

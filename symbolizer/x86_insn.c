@@ -461,3 +461,9 @@ bool x86_decode(const uint8_t *code, size_t size, struct x86_insn *ret)
 	find_address(&d, ret);
 	return true;
 }
+
+bool x86_is_sigreturn(const uint8_t *code, size_t size)
+{
+	return size >= X86_SIGRETURN_BYTES && (!memcmp(code, "\x48\xc7\xc0\x0f\0\0\0\x0f\x05", 9) ||
+					       !memcmp(code, "\xb8\x0f\0\0\0\x0f\x05", 7));
+}

@@ -54,6 +54,11 @@ struct x86_insn {
 	uint64_t absolute; /* … or an address as it is that is loaded; 0: none */
 };
 
+#define X86_SIGRETURN_BYTES 9
+
+/* mov $15, %eax or %rax; syscall: what a signal handler returns to. */
+bool x86_is_sigreturn(const uint8_t *code, size_t size);
+
 /* False: not an instruction, or cut off. */
 bool x86_decode(const uint8_t *code, size_t size, struct x86_insn *ret);
 

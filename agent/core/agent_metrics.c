@@ -246,6 +246,28 @@ static void add_tables(struct agent *a, struct buf *b)
 	number(b, "name_cache_misses_total", "counter", "… and that were not.", names.misses);
 }
 
+/* What the tables that came lack, by their own account. */
+static void add_unwind_lacks(const struct tables_counts *c, struct buf *b)
+{
+	static const char *const bounds[] = { "span", "code", "data", "steps", "rounds", "memory" };
+	_Static_assert(ARRAY_SIZE(bounds) == UNWIND_BOUND_NR, "each has a name");
+
+	family(b, "unwind_table_lacks_total", "counter",
+	       "What tables lack: broken descriptions of functions, rows that no rule can express, "
+	       "and rows and groups of 64 KB for which there was no room.");
+	buf_addf(b,
+		 "fleetprof_unwind_table_lacks_total{what=\"descriptions\"} %" PRIu64 "\n"
+		 "fleetprof_unwind_table_lacks_total{what=\"rules\"} %" PRIu64 "\n"
+		 "fleetprof_unwind_table_lacks_total{what=\"rows\"} %" PRIu64 "\n"
+		 "fleetprof_unwind_table_lacks_total{what=\"groups\"} %" PRIu64 "\n",
+		 c->broken_fdes, c->unsupported_rows, c->lost_rows, c->lost_groups);
+	family(b, "unwind_code_bounds_total", "counter",
+	       "Bounds that following code without descriptions came up against.");
+	for (int i = 0; i < UNWIND_BOUND_NR; i++)
+		buf_addf(b, "fleetprof_unwind_code_bounds_total{bound=\"%s\"} %" PRIu64 "\n",
+			 bounds[i], c->code_bounds[i]);
+}
+
 static void add_unwind_tables(struct agent *a, struct buf *b)
 {
 	struct tables *t = table_source_tables(a->sampling.tables);
@@ -281,6 +303,7 @@ static void add_unwind_tables(struct agent *a, struct buf *b)
 		 "fleetprof_unwind_tables_refused_total{reason=\"memory\"} %" PRIu64 "\n",
 		 c.refused_slots, c.refused_budget, c.refused_owner, c.refused_images,
 		 c.dropped_images, c.slab_errors);
+	add_unwind_lacks(&c, b);
 	number(b, "user_frames_total", "counter", "Frames of user stacks.",
 	       a->counts.loss.sampler.bpf[COUNTER_FRAMES]);
 	number(b, "user_frames_searched_total", "counter",

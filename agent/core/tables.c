@@ -339,6 +339,16 @@ static bool is_late(struct tables *t, uint32_t number)
 	return true;
 }
 
+static void count_image(struct tables_counts *counts, const struct unwind_header *header)
+{
+	counts->broken_fdes += header->bad_fdes;
+	counts->unsupported_rows += header->unsupported_rows;
+	counts->lost_rows += header->lost_rows;
+	counts->lost_groups += header->lost_groups;
+	for (int i = 0; i < UNWIND_BOUND_NR; i++)
+		counts->code_bounds[i] += header->code_bounds[i];
+}
+
 void tables_put(struct tables *t, uint32_t number, const void *image, size_t size)
 {
 	struct slot *slot = &t->slots[number];
@@ -350,6 +360,7 @@ void tables_put(struct tables *t, uint32_t number, const void *image, size_t siz
 		set_state(t, slot, STATE_FAILED);
 		return;
 	}
+	count_image(&t->counts, image);
 	if (!room_image_bytes(image)) {
 		tables_put_none(t, number, TABLES_NONE);
 		return;

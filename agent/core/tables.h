@@ -16,7 +16,10 @@
 #include "agent/core/sampler_tables.h"
 #include "symbolizer/client.h"
 
+#include <linux/types.h>
 #include <stdbool.h>
+
+#include "bpf/unwind_table.h"
 
 struct tables;
 
@@ -70,6 +73,9 @@ struct tables_counts {
 	uint64_t refused_images; /* that failed the check */
 	uint64_t dropped_images; /* came while too many waited for room */
 	uint64_t slab_errors; /* the kernel gave no memory */
+	/* What the images that came say of themselves: */
+	uint64_t broken_fdes, unsupported_rows, lost_rows, lost_groups;
+	uint64_t code_bounds[UNWIND_BOUND_NR];
 };
 void tables_counts(struct tables *tables, struct tables_counts *ret);
 

@@ -3,7 +3,6 @@
 set -eu
 build=${FLEETPROF_BUILD:-build}
 tree=${FLEETPROF_SOURCE:-.}
-command -v objcopy >/dev/null || { echo "skipped: no objcopy"; exit 77; }
 [ "$(uname -m)" = x86_64 ] || { echo "skipped: only x86-64's code is followed"; exit 77; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

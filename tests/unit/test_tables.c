@@ -302,6 +302,35 @@ static void test_refused_images(void)
 	tear_down(&f);
 }
 
+/* What images say that they lack adds up, whatever becomes of them; those that fail the check are not believed. */
+static void test_lacks(void)
+{
+	struct fixture f;
+	struct tables_counts counts;
+	size_t size = make_image(image, 2, 1);
+	struct unwind_header *header = (struct unwind_header *)image;
+
+	set_up(&f);
+	header->bad_fdes = 1;
+	header->unsupported_rows = 20;
+	header->lost_rows = 300;
+	header->lost_groups = 4000;
+	for (uint32_t i = 0; i < UNWIND_BOUND_NR; i++)
+		header->code_bounds[i] = i + 1;
+	tables_put(f.tables, add(&f, OWNER), image, size);
+	tables_put(f.tables, add(&f, OWNER + 1), image, size);
+	header->machine = 183;
+	tables_put(f.tables, add(&f, OWNER + 2), image, size);
+	tables_counts(f.tables, &counts);
+	CHECK_INT(counts.broken_fdes, 2);
+	CHECK_INT(counts.unsupported_rows, 40);
+	CHECK_INT(counts.lost_rows, 600);
+	CHECK_INT(counts.lost_groups, 8000);
+	for (uint32_t i = 0; i < UNWIND_BOUND_NR; i++)
+		CHECK_INT(counts.code_bounds[i], 2 * (i + 1));
+	tear_down(&f);
+}
+
 /* Of many owners, so that shares do not matter; the least recently used goes, after a grace period and not before. */
 static void test_eviction(void)
 {
@@ -520,6 +549,7 @@ int main(void)
 	RUN(test_none);
 	RUN(test_again);
 	RUN(test_refused_images);
+	RUN(test_lacks);
 	RUN(test_eviction);
 	RUN(test_owner_has_half);
 	RUN(test_shared);

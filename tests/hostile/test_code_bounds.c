@@ -1,0 +1,104 @@
+/* Code that nothing describes, and too much of it: bounded, and each bound that is reached is counted. */
+#include "proto/unwind_image.h"
+#include "symbolizer/symbolizer.h"
+#include "tests/fixtures/cfi_maker.h"
+#include "tests/test.h"
+
+#include <unistd.h>
+
+static struct buf image;
+
+/* Builds the table of m's file, with code at the beginning of its text. */
+static const struct unwind_header *build(const struct cfi_maker *m, const void *code, size_t size)
+{
+	_cleanup_(symbolizer_file_freep) struct symbolizer_file *file = NULL;
+	_cleanup_(closep) int fd = -1;
+
+	CHECK_INT(cfi_maker_file(m, UINT64_MAX, &fd), 0);
+	CHECK_INT(pwrite(fd, code, size, CFI_MAKER_TEXT), size);
+	CHECK_INT(symbolizer_file_new(&file, fd, NULL), 0);
+	buf_deinit(&image);
+	buf_init(&image, UNWIND_IMAGE_BYTES_MAX);
+	CHECK_INT(symbolizer_file_unwind(file, &image), 0);
+	CHECK(unwind_image_check(image.data, image.len));
+	return (const void *)image.data;
+}
+
+/* This bound was reached, and no other. */
+static void check_bound(const struct unwind_header *header, int bound)
+{
+	for (int i = 0; i < UNWIND_BOUND_NR; i++)
+		CHECK_INT(header->code_bounds[i], i == bound);
+}
+
+static const uint8_t call_far[] = { 0xe8, 0xfb, 0, 0, 0, 0xc3 }; /* to 256; ret */
+
+static void test_within(void)
+{
+	_cleanup_(cfi_maker_deinitp) struct cfi_maker m;
+	const struct unwind_header *header;
+
+	cfi_maker_init(&m, 4096);
+	header = build(&m, call_far, sizeof(call_far));
+	check_bound(header, UNWIND_BOUND_NR);
+	CHECK(header->derived_rows > 0);
+}
+
+static void test_span(void)
+{
+	_cleanup_(cfi_maker_deinitp) struct cfi_maker m;
+
+	cfi_maker_init(&m, 97u << 20);
+	check_bound(build(&m, call_far, sizeof(call_far)), UNWIND_BOUND_SPAN);
+}
+
+static void test_code(void)
+{
+	_cleanup_(cfi_maker_deinitp) struct cfi_maker m;
+
+	cfi_maker_init(&m, 33u << 20);
+	check_bound(build(&m, call_far, sizeof(call_far)), UNWIND_BOUND_CODE);
+}
+
+static void test_data(void)
+{
+	_cleanup_(cfi_maker_deinitp) struct cfi_maker m;
+	const struct unwind_header *header;
+
+	cfi_maker_init(&m, 4096);
+	m.data = (Elf64_Phdr) { .p_type = PT_LOAD,
+				.p_flags = PF_R,
+				.p_offset = CFI_MAKER_TEXT + 4096,
+				.p_vaddr = CFI_MAKER_VADDR + CFI_MAKER_TEXT + 4096,
+				.p_filesz = 33u << 20,
+				.p_memsz = 33u << 20 };
+	header = build(&m, call_far, sizeof(call_far));
+	check_bound(header, UNWIND_BOUND_DATA);
+	CHECK(header->derived_rows > 0); /* what is called is known all the same */
+}
+
+/* Twenty thousand branches, each to somewhere else. */
+static void test_steps(void)
+{
+	_cleanup_(cfi_maker_deinitp) struct cfi_maker m;
+	_cleanup_(buf_deinitp) struct buf code = BUF_NULL;
+
+	buf_init(&code, 1 << 20);
+	buf_add(&code, call_far, sizeof(call_far));
+	buf_grow(&code, 250);
+	for (int i = 0; i < 20000; i++)
+		buf_add(&code, "\x0f\x84\0\0\x02", 6);
+	cfi_maker_init(&m, 1u << 20);
+	check_bound(build(&m, code.data, code.len), UNWIND_BOUND_STEPS);
+}
+
+int main(void)
+{
+	RUN(test_within);
+	RUN(test_span);
+	RUN(test_code);
+	RUN(test_data);
+	RUN(test_steps);
+	buf_deinit(&image);
+	return 0;
+}
