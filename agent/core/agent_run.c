@@ -73,6 +73,7 @@ static int on_tick(struct loop_source *source, uint64_t missed, void *userdata)
 	r = agent_window_close(a, step);
 	if (!r)
 		r = agent_window_open(a, step == TIMELINE_JUMPED);
+	a->metrics_due_ns = now; /* with the next tick: the window is being named until then */
 	say_status(a);
 	/* The wall clock may have been slewed: stay on its seconds. The length of windows may be another. */
 	return r ?: agent_set_tick(a);

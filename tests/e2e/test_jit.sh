@@ -79,7 +79,7 @@ if command -v curl >/dev/null; then
 		sleep 1
 	done
 	grep -q ';jit;.*;main;hot' "$work/agent.folded" || fail "the daemon does not know the name: $(cat "$work/agent.log")"
-	for _ in $(seq 30); do # they are told every 10 s
+	for _ in $(seq 30); do # they are told behind each window, and every 10 s
 		curl -sf -H "Authorization: Bearer ${url#*#}" -o "$work/metrics" "${url%#*}metrics" || :
 		! grep -q '^fleetprof_generated_code_files [1-9]' "$work/metrics" || break
 		sleep 1

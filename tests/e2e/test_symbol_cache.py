@@ -24,7 +24,7 @@ int main(void) { for (;;) { TEN(CALL, 1) TEN(CALL, 2) TEN(CALL, 3) TEN(CALL, 4) 
 
 
 def metrics(agent):
-    """The core tells them every ten seconds."""
+    """The core tells them behind each window, and every ten seconds."""
     lines = get(agent, "/metrics")[1].decode().splitlines()
     return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if line and line[0] != "#"}
 

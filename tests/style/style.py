@@ -65,15 +65,34 @@ def copy_tree(root, to):
         shutil.copy2(os.path.join(root, name), path, follow_symlinks=False)
 
 
+def looks(root):
+    """Each file of a copy, by what any change of it changes: copies keep the time of what they were copied from."""
+    stats = {name: os.lstat(os.path.join(root, name)) for name in files(root)}
+    return {name: (s.st_mtime_ns, s.st_size, s.st_mode) for name, s in stats.items()}
+
+
+def restore(root, before):
+    after = looks(root)
+    for name in after.keys() - before.keys():
+        os.remove(os.path.join(root, name))
+    for name in before:
+        if after.get(name) != before[name]:
+            shutil.copy2(os.path.join(SOURCE, name), os.path.join(root, name), follow_symlinks=False)
+
+
 def selftest(check, plants):
     """Each plant is (name, plant(root), expected text): check() must then say something with that text."""
     misses = []
-    for name, plant, expected in plants:
-        with tempfile.TemporaryDirectory(prefix="fleetprof-style-") as copy:
-            copy_tree(SOURCE, copy)
+    with tempfile.TemporaryDirectory(prefix="fleetprof-style-") as copy:
+        copy_tree(SOURCE, copy)
+        before = looks(copy)
+        for name, plant, expected in plants:
             plant(copy)
             if not any(expected in v for v in check(copy)):
                 misses.append(f"the check did not notice: {name}")
+            restore(copy, before)
+            if looks(copy) != before:
+                misses.append(f"the tree is not as it was after: {name}")
     return misses
 
 
