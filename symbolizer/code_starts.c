@@ -247,6 +247,12 @@ void code_starts_prepare(struct code_starts *s, uint64_t bytes)
 		prepare_stripped(s, bytes);
 }
 
+void code_starts_add(struct code_starts *s, uint64_t address)
+{
+	if (s->pointed)
+		mark(s, s->pointed, address);
+}
+
 bool code_starts_complete(const struct code_starts *s)
 {
 	return s->complete;

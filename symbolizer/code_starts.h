@@ -34,6 +34,9 @@ bool code_starts_next(const struct code_starts *s, uint64_t from, uint64_t to, u
 /* Reads what there is, the first time that this is asked for a part of so many bytes; small parts are not worth it. */
 void code_starts_prepare(struct code_starts *s, uint64_t bytes);
 
+/* Another one that was found, which is taken for CODE_START_POINTED, if those are known at all. */
+void code_starts_add(struct code_starts *s, uint64_t address);
+
 /* Are all functions known, so that what is between two is the first one's? */
 bool code_starts_complete(const struct code_starts *s);
 

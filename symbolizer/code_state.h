@@ -29,6 +29,7 @@ struct code_state {
 	uint16_t sure : 1; /* … whatever runs into it */
 	uint16_t behind_call : 1; /* reached by a call that returned, if it does */
 	uint16_t no_return : 1; /* it does not */
+	uint16_t logged : 1; /* what was known before the way in hand is kept */
 };
 _Static_assert(sizeof(struct code_state) == 8, "one for each byte of code");
 

@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-#define PADDING_MAX 15 /* between functions: not worth a row, since nothing runs there */
+#define PADDING_MAX 15 /* between functions */
 
 struct unwind_code {
 	struct code_starts *starts;
@@ -49,6 +49,23 @@ static void emit(struct emitter *e, uint64_t address, uint64_t rule)
 	e->rule = rule;
 }
 
+/* Is what was not reached there to align what comes next? Then it is not worth a row, since nothing runs there. */
+static bool is_padding(const uint8_t *code, uint32_t size)
+{
+	struct x86_insn insn;
+
+	if (size > PADDING_MAX)
+		return false;
+	for (uint32_t at = 0; at < size; at += insn.size) {
+		if (!code[at])
+			insn.size = 1;
+		else if (!x86_decode(code + at, size - at, &insn) ||
+			 !(insn.is_nop || insn.flow == X86_STOP))
+			return false;
+	}
+	return true;
+}
+
 /* The rows of a part that was followed. */
 static void emit_rows(struct emitter *e, const struct code_state *states, const uint8_t *bytes,
 		      uint64_t from, uint32_t size)
@@ -63,7 +80,7 @@ static void emit_rows(struct emitter *e, const struct code_state *states, const 
 			at++;
 			continue;
 		}
-		if (at > end + PADDING_MAX || !end)
+		if (!end || !is_padding(bytes + end, at - end))
 			emit(e, from + end, UNWIND_GAP);
 		if (s->start && x86_is_sigreturn(bytes + at, size - at)) {
 			/* A handler returns to its first byte, and is looked up by the one before. */
@@ -89,6 +106,21 @@ static void add_part(struct unwind_code *c, struct emitter *e, const uint8_t *by
 	emit(e, from + size, UNWIND_GAP);
 }
 
+/* How much is followed in one go: up to a function, if the rest is too long, so that none is cut. */
+static uint32_t part_bytes(const struct unwind_code *c, uint64_t from, uint64_t to)
+{
+	uint64_t end = from + CODE_FLOW_BYTES_MAX, at = end - CODE_FLOW_BYTES_MAX / 8, cut = end;
+	enum code_start how;
+
+	if (to <= end)
+		return (uint32_t)(to - from);
+	for (; code_starts_next(c->starts, at, end, &at, &how); at++) {
+		if (how != CODE_START_POINTED)
+			cut = at;
+	}
+	return (uint32_t)(cut - from);
+}
+
 void unwind_code_rows(struct unwind_code *c, const uint8_t *bytes, uint64_t from, uint64_t to,
 		      unwind_code_fn fn, void *userdata)
 {
@@ -100,7 +132,7 @@ void unwind_code_rows(struct unwind_code *c, const uint8_t *bytes, uint64_t from
 	emit(&e, from, UNWIND_GAP);
 	/* From a start on: what is before it may be megabytes of data. */
 	while (from < to && code_starts_next(c->starts, from, to, &start, &how)) {
-		uint32_t size = (uint32_t)MIN(to - start, (uint64_t)CODE_FLOW_BYTES_MAX);
+		uint32_t size = part_bytes(c, start, to);
 
 		add_part(c, &e, bytes + (start - begin), start, size);
 		from = start + size;

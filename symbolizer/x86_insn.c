@@ -414,8 +414,10 @@ static void find_flow(const struct decoder *d, struct x86_insn *ret)
 		set_target(d, ret, X86_JUMP, 4);
 	else if (d->op == 0xeb)
 		set_target(d, ret, X86_JUMP, 1);
-	else if ((d->op & 0xf6) == 0xc2 || d->op == 0xcc || d->op == 0xcf || d->op == 0xf4)
-		ret->flow = X86_STOP; /* ret, int3, iret, hlt */
+	else if ((d->op & 0xf6) == 0xc2 || d->op == 0xcf)
+		ret->flow = X86_RETURN; /* iret, too */
+	else if (d->op == 0xcc || d->op == 0xf4)
+		ret->flow = X86_STOP; /* int3, hlt */
 	else if (d->op == 0xff && extension == 2)
 		ret->flow = X86_CALL;
 	else if (d->op == 0xff && extension == 4)

@@ -19,7 +19,8 @@ enum x86_flow {
 	X86_BRANCH, /* to target, or on */
 	X86_JUMP, /* to target */
 	X86_JUMP_INDIRECT,
-	X86_STOP, /* returns, or traps */
+	X86_RETURN,
+	X86_STOP, /* traps, or is none of a program's own */
 };
 
 enum x86_effect {

@@ -35,7 +35,7 @@ static const struct known all[] = {
 	{ CODE("\xf3\x0f\x7e\xe4"), { .effect = X86_NONE } }, /* movq %xmm4, %xmm4 */
 	{ CODE("\xc4\xe2\xf8\xf2\xe8"), { .effect = X86_LOSE_FP } }, /* andn */
 	{ CODE("\x62\xf1\x7d\x48\x6f\x44\x24\x01"), { .effect = X86_NONE } },
-	{ CODE("\xc3"), { .flow = X86_STOP } },
+	{ CODE("\xc3"), { .flow = X86_RETURN } },
 	{ CODE("\xe8\x10\0\0\0"), { .flow = X86_CALL, .has_target = true, .target = 0x15 } },
 	{ CODE("\xeb\xfe"), { .flow = X86_JUMP, .has_target = true, .target = 0 } },
 	{ CODE("\x0f\x85\0\x01\0\0"), { .flow = X86_BRANCH, .has_target = true, .target = 0x106 } },
