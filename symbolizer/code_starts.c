@@ -7,6 +7,8 @@
 #include <string.h>
 
 #define PART_BYTES_MIN 256 /* of code that nobody describes: the C runtime's own bits are less */
+#define SMALL_CODE_BYTES (1u << 20) /* whose symbols are read for less, too */
+#define ENTRY_BYTES 64 /* of the C runtime's code that hands main on */
 #define SPAN_BYTES_MAX (96u << 20) /* of addresses: a bit for each */
 #define SHARE_MIN 32 /* one part in so many of all code */
 #define SWEEP_BYTES_MAX (32u << 20) /* of stripped code that is read through for calls */
@@ -17,13 +19,65 @@ struct code_starts {
 	const struct segment *segments;
 	size_t nr_segments;
 	const struct cfi_index *described;
-	uint64_t entry, init; /* 0: none */
+	uint64_t entry, init, main; /* 0: none */
 	uint32_t *bounds; /* reached, by enum unwind_bound */
 	bool prepared, swept, complete;
 	uint64_t low, high; /* of the executable segments */
 	uint64_t *sure,
 		*pointed; /* bitmaps of low … high; NULL: not read, or nothing was stripped */
 };
+
+static bool is_described(const struct code_starts *s, uint64_t address)
+{
+	size_t i = cfi_index_find(s->described, address);
+
+	return i < s->described->nr && cfi_index_address(s->described, i) == address;
+}
+
+/* What is executable at an address; NULL: nothing. */
+static const struct segment *code_at(const struct code_starts *s, uint64_t address)
+{
+	for (size_t i = 0; i < s->nr_segments; i++) {
+		const struct segment *segment = &s->segments[i];
+
+		if (segment->executable && address >= segment->vaddr &&
+		    address - segment->vaddr < segment->file_size)
+			return segment;
+	}
+	return NULL;
+}
+
+/*
+ * The entry point hands main's address to the C library. Compilers put main apart from the rest of the code, so it may be
+ * all that is not described in its place: too little to read symbols for, though every stack leads through it.
+ */
+static void find_main(struct code_starts *s)
+{
+	const struct segment *segment = s->entry ? code_at(s, s->entry) : NULL;
+	size_t file_size;
+	const uint8_t *file = (const uint8_t *)elf_rawfile(s->elf, &file_size);
+	uint64_t at, end;
+
+	if (!segment || !file)
+		return;
+	at = s->entry - segment->vaddr;
+	end = MIN(at + ENTRY_BYTES, segment->file_size);
+	while (at < end) {
+		uint64_t taken = 0;
+		struct x86_insn insn;
+
+		if (!x86_decode(file + segment->offset + at, end - at, &insn) ||
+		    insn.flow != X86_NEXT)
+			return;
+		if (!insn.has_target && insn.target)
+			taken = segment->vaddr + at + (uint64_t)insn.target;
+		else if (insn.absolute)
+			taken = insn.absolute;
+		if (taken && code_at(s, taken) && !is_described(s, taken))
+			s->main = taken;
+		at += insn.size;
+	}
+}
 
 int code_starts_new(struct code_starts **ret, Elf *elf, const struct segment *segments,
 		    size_t nr_segments, const struct cfi_index *described, uint64_t init,
@@ -42,6 +96,7 @@ int code_starts_new(struct code_starts **ret, Elf *elf, const struct segment *se
 	s->bounds = bounds;
 	if (gelf_getehdr(elf, &ehdr) && ehdr.e_type != ET_REL)
 		s->entry = ehdr.e_entry;
+	find_main(s);
 	*ret = s;
 	return 0;
 }
@@ -60,13 +115,6 @@ static void mark(const struct code_starts *s, uint64_t *bitmap, uint64_t address
 {
 	if (address >= s->low && address < s->high)
 		bitmap[(address - s->low) / 64] |= 1ULL << ((address - s->low) & 63);
-}
-
-static bool is_described(const struct code_starts *s, uint64_t address)
-{
-	size_t i = cfi_index_find(s->described, address);
-
-	return i < s->described->nr && cfi_index_address(s->described, i) == address;
 }
 
 /* GCC's cold parts have symbols of functions, but are jumped to, with the frame of the function that they belong to. */
@@ -239,7 +287,7 @@ static void prepare_stripped(struct code_starts *s, uint64_t bytes)
 
 void code_starts_prepare(struct code_starts *s, uint64_t bytes)
 {
-	if (bytes < PART_BYTES_MIN)
+	if (bytes < PART_BYTES_MIN && bytes_of_segments(s, true) > SMALL_CODE_BYTES)
 		return;
 	if (!s->prepared)
 		prepare_symbols(s);
@@ -288,6 +336,8 @@ bool code_starts_next(const struct code_starts *s, uint64_t from, uint64_t to, u
 
 	if (s->init && s->init >= from && s->init <= best && s->init < to)
 		best = s->init;
+	if (s->main && s->main >= from && s->main <= best && s->main < to)
+		best = s->main;
 	if (s->entry && s->entry >= from && s->entry <= best && s->entry < to)
 		best = s->entry;
 	if (best >= to)
@@ -295,7 +345,8 @@ bool code_starts_next(const struct code_starts *s, uint64_t from, uint64_t to, u
 	*ret = best;
 	if (s->entry && best == s->entry)
 		*ret_how = CODE_START_ENTRY;
-	else if (best == s->init || (marked && is_marked(s->sure, best - s->low)))
+	else if (best == s->init || best == s->main ||
+		 (marked && is_marked(s->sure, best - s->low)))
 		*ret_how = CODE_START_SURE;
 	else
 		*ret_how = CODE_START_POINTED;

@@ -45,6 +45,7 @@ struct builder {
 	const uint8_t *file; /* the bytes of all segments are in it */
 };
 
+/* Good until the next is asked for. */
 static const struct cached_cie *get_cie(struct builder *b, const struct cfi_section *section,
 					uint64_t offset)
 {
@@ -78,7 +79,7 @@ static void on_row(void *userdata, uint64_t address, const struct cfi_state *sta
 
 /* Reads FDE i; false: it is none, or is broken, which is counted. */
 static bool read_fde(struct builder *b, const struct cfi_index *index, size_t i,
-		     struct cfi_fde *ret, const struct cached_cie **ret_cie)
+		     struct cfi_fde *ret, bool *ret_signal)
 {
 	const struct cfi_section *section = index->section;
 	const struct cached_cie *cie;
@@ -95,14 +96,15 @@ static bool read_fde(struct builder *b, const struct cfi_index *index, size_t i,
 		b->header.bad_fdes += r == CFI_E_BROKEN;
 		return false;
 	}
-	*ret_cie = cie;
+	*ret_signal = cie->cie.signal;
 	return true;
 }
 
 /* The rows of an FDE between two addresses. */
 static void run_fde(struct builder *b, const struct cfi_section *section, const struct cfi_fde *fde,
-		    const struct cached_cie *cie, uint64_t from, uint64_t to)
+		    uint64_t from, uint64_t to)
 {
+	const struct cached_cie *cie = get_cie(b, section, fde->cie);
 	uint64_t broken_at;
 
 	b->header.nr_fdes++;
@@ -151,22 +153,22 @@ static void walk(struct builder *b, const struct cfi_index *index, uint64_t from
 		i--; /* it may reach into the range */
 	for (; i < index->nr && cfi_index_address(index, i) < to; i++) {
 		uint64_t next = i + 1 < index->nr ? cfi_index_address(index, i + 1) : UINT64_MAX;
-		const struct cached_cie *cie;
 		struct cfi_fde fde;
 		uint64_t start, end;
+		bool signal;
 
-		if (next <= from || !read_fde(b, index, i, &fde, &cie))
+		if (next <= from || !read_fde(b, index, i, &fde, &signal))
 			continue;
 		end = MIN(MIN(fde.end, next), to);
 		start = MAX(fde.start, at);
 		/* A handler returns to the trampoline's first byte, and is looked up by the one before. */
-		if (cie->cie.signal && start > at)
+		if (signal && start > at)
 			start--;
 		if (start >= end)
 			continue;
 		if (start > at + PADDING_MAX || (start > at && at == from))
 			gap(b, at, start);
-		run_fde(b, index->section, &fde, cie, start, end);
+		run_fde(b, index->section, &fde, start, end);
 		at = end;
 	}
 	if (at < to)

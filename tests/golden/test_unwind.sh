@@ -37,9 +37,10 @@ compile gcc "$here/unwind/x86_64.S" x86_64 -Wl,--eh-frame-hdr
 compile gcc "$here/unwind/broken.S" broken
 gcc -nostdlib -shared -Wl,-z,noseparate-code,--build-id=none,-init=begins,--section-start=.init=0x800,-Ttext=0x1000,--eh-frame-hdr \
 	-o init "$here/unwind/init.S"
+compile gcc "$here/unwind/start.S" start -Wl,--eh-frame-hdr "$here/unwind/parts.S"
 command -v $arm64 > /dev/null && compile $arm64 "$here/unwind/arm64.S" arm64 -Wl,--eh-frame-hdr
 if [ "${1:-}" = write ]; then
-	for name in x86_64 broken init arm64; do rows $name > "$here/unwind/$name.txt"; done
+	for name in x86_64 broken init start arm64; do rows $name > "$here/unwind/$name.txt"; done
 	exit 0
 fi
 
@@ -47,6 +48,10 @@ table=".eh_frame by its search table"
 expect "x86-64" x86_64 "$table" x86_64
 expect "broken instructions" broken .eh_frame broken
 expect "_init" init "$table" init
+# Both sections have a CIE at the same offset; main is found with and without its symbol.
+expect ".eh_frame beside .debug_frame" start "$table" start
+strip --strip-unneeded --keep-section=.debug_frame start
+expect "a stripped main" start "$table" start
 
 compile gcc "$here/unwind/x86_64.S" no-table -Wl,--no-eh-frame-hdr
 expect "no search table" x86_64 .eh_frame no-table
