@@ -229,10 +229,43 @@ static __attribute__((noreturn)) void keep(struct keeping *k)
 	_exit(WEXITSTATUS(status));
 }
 
-/* Waits for the word to start, runs the command as its own child, and reports its wait status. */
+/* How a command ended. */
+struct command_end {
+	int status; /* as wait(2) has it */
+	int error; /* -errno: it could not be run at all */
+};
+
+/* The command in a process of its own; why that cannot become the command comes through error_fd, which ends with it. */
+static pid_t start_child(char **command, int *ret_error_fd)
+{
+	int error[2], r;
+	pid_t pid;
+
+	if (pipe2(error, O_CLOEXEC) < 0)
+		return err_last();
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGTERM); /* if we are killed, nobody else would end it */
+		signal(SIGINT, SIG_DFL);
+		signal(SIGTERM, SIG_DFL);
+		execvp(command[0], command);
+		r = err_last();
+		_exit(write(error[1], &r, sizeof(r)) != sizeof(r));
+	}
+	r = pid < 0 ? err_last() : pid;
+	close(error[1]);
+	if (r < 0)
+		close(error[0]);
+	else
+		*ret_error_fd = error[0];
+	return r;
+}
+
+/* Waits for the word to start, runs the command as its own child, and reports how it ended. */
 static __attribute__((noreturn)) void command_parent(char **command, int run_fd, int status_fd)
 {
-	int status = 127 << 8;
+	struct command_end end = { .error = 0 };
+	int error_fd = -1;
 	pid_t pid, ended;
 	char go;
 
@@ -243,16 +276,8 @@ static __attribute__((noreturn)) void command_parent(char **command, int run_fd,
 	signal(SIGTERM, SIG_IGN);
 	if (read(run_fd, &go, 1) != 1)
 		_exit(0);
-	pid = fork();
-	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGTERM); /* if we are killed, nobody else would end it */
-		signal(SIGINT, SIG_DFL);
-		signal(SIGTERM, SIG_DFL);
-		execvp(command[0], command);
-		log_error("cannot run %s: %s", command[0], err_str(err_last()));
-		_exit(errno == ENOENT ? 127 : 126);
-	}
-	for (;;) {
+	pid = start_child(command, &error_fd);
+	while (pid > 0) {
 		/* A byte more is the word to end the command; end of file says that nobody waits. */
 		struct pollfd fd = { .fd = run_fd, .events = POLLIN };
 
@@ -260,11 +285,15 @@ static __attribute__((noreturn)) void command_parent(char **command, int run_fd,
 			kill(pid, SIGTERM);
 			run_fd = -1;
 		}
-		ended = waitpid(-1, &status, WNOHANG);
+		ended = waitpid(-1, &end.status, WNOHANG);
 		if (ended == pid || (ended < 0 && errno != EINTR))
 			break;
 	}
-	if (write(status_fd, &status, sizeof(status)) < 0)
+	if (pid < 0)
+		end.error = pid;
+	else if (read(error_fd, &end.error, sizeof(end.error)) < 0)
+		end.error = err_last();
+	if (write(status_fd, &end, sizeof(end)) < 0)
 		_exit(1);
 	_exit(0);
 }
@@ -484,10 +513,15 @@ int keeper_command_fd(const struct keeper *k)
 	return k->status_fd;
 }
 
-int keeper_command_status(struct keeper *k, int *ret_status)
+int keeper_command_status(struct keeper *k, int *ret_status, int *ret_error)
 {
-	return read(k->status_fd, ret_status, sizeof(*ret_status)) == sizeof(*ret_status) ? 0
-											  : -EIO;
+	struct command_end end;
+
+	if (read(k->status_fd, &end, sizeof(end)) != sizeof(end))
+		return -EIO;
+	*ret_status = end.status;
+	*ret_error = end.error;
+	return 0;
 }
 
 void keeper_stop_command(struct keeper *k)

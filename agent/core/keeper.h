@@ -67,9 +67,12 @@ int keeper_write(struct keeper *keeper, size_t index, int data_fd, char *ret_pat
 pid_t keeper_command_parent(const struct keeper *keeper);
 int keeper_run_command(struct keeper *keeper);
 
-/* Becomes readable when the command ended; then keeper_command_status() gives its wait status. */
+/*
+ * Becomes readable when the command ended; then keeper_command_status() gives its wait status, and as error 0, or the
+ * -errno for which it could not be run at all.
+ */
 int keeper_command_fd(const struct keeper *keeper);
-int keeper_command_status(struct keeper *keeper, int *ret_status);
+int keeper_command_status(struct keeper *keeper, int *ret_status, int *ret_error);
 
 /* Ends a command that still runs (SIGTERM). */
 void keeper_stop_command(struct keeper *keeper);

@@ -11,6 +11,9 @@
 
 #define EXIT_USAGE 2
 #define EXIT_TARGETS_GONE 3
+/* As shells have it. */
+#define EXIT_NOT_RUN 126
+#define EXIT_NOT_FOUND 127
 
 static int check_pids(const struct record_options *o, struct err *err)
 {
@@ -84,6 +87,7 @@ static int split_off_keeper(struct recording *r, char *opener, char *symbolizer,
 	return keeper_start(&r->sampling.keeper, &config, err);
 }
 
+/* ret_status: what to exit with; with an error only if that has one of its own. */
 static int record(const struct record_options *options, int *ret_status, struct err *err)
 {
 	_cleanup_(recording_deinitp) struct recording recording = { .options = options,
@@ -107,6 +111,8 @@ static int record(const struct record_options *options, int *ret_status, struct 
 		*ret_status = WIFEXITED(recording.command_status)
 				      ? WEXITSTATUS(recording.command_status)
 				      : 128 + WTERMSIG(recording.command_status);
+	if (recording.command_error)
+		*ret_status = recording.command_error == -ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_RUN;
 	if (!r && recording.targets_gone) {
 		log_error("what --pid names ended after %.1f s, and the recording with it",
 			  (double)(recording.stop_boot_ns - recording.start_boot_ns) / 1e9);
@@ -142,7 +148,7 @@ int record_main(int argc, char **argv)
 		r = record(&options, &status, &err);
 	if (r < 0) {
 		log_error("%s", err.text[0] ? err.text : err_str(r));
-		return 1;
+		return status ?: 1;
 	}
 	return status;
 }

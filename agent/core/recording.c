@@ -94,7 +94,7 @@ static int on_command_exit(struct loop_source *source, uint32_t events, void *us
 	struct recording *r = userdata;
 
 	loop_source_free(source);
-	if (keeper_command_status(r->sampling.keeper, &r->command_status) < 0) {
+	if (keeper_command_status(r->sampling.keeper, &r->command_status, &r->command_error) < 0) {
 		log_error("the process that ran the command was killed");
 		r->command_status = SIGKILL; /* as a wait status */
 	}
@@ -190,6 +190,8 @@ int recording_run(struct recording *r, struct err *err)
 	r->stop_boot_ns = clock_boot_ns();
 	if (rc < 0)
 		return err_errno(err, rc, "the recording ended with an error");
+	if (r->command_error)
+		return err_errno(err, r->command_error, "cannot run %s", r->options->command[0]);
 	rc = sampler_stop(r->sampling.sampler);
 	if (r->command_running)
 		keeper_stop_command(r->sampling.keeper);

@@ -17,6 +17,7 @@ struct recording {
 	size_t targets_left; /* of --pid: processes that still live */
 	bool targets_gone; /* … and all of them ended before the recording did */
 	int command_status; /* wait status of the command, once it ended */
+	int command_error; /* -errno: it could not be run */
 	bool command_running;
 };
 
