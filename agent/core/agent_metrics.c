@@ -171,6 +171,9 @@ static void add_processes(struct agent *a, struct buf *b)
 	}
 	number(b, "core_pss_bytes", "gauge", "The core's proportional share of memory.",
 	       process_stat_own_pss());
+	number(b, "other_agents", "gauge",
+	       "Agents that ran on this host when this one began, and still do.",
+	       other_agents_living(&a->others));
 }
 
 static void add_supplements(struct buf *b, const struct supplements_counts *c)

@@ -304,6 +304,7 @@ static int prepare(struct agent *a, struct err *err)
 	if (r < 0)
 		return r;
 
+	other_agents_init(&a->others);
 	a->rate_hz = rate_hz;
 	a->sampling.on_taken = on_taken;
 	a->sampling.on_cgroup = on_cgroup;
@@ -397,6 +398,7 @@ static void deinit(struct agent *a)
 		&a->sampling); /* its last answers touch the windows, and what is asked remotely */
 	remotedebug_free(a->remotedebug);
 	agent_window_deinit(a);
+	other_agents_deinit(&a->others);
 	config_free(a->config);
 }
 DEFINE_CLEANUP_EMBEDDED(struct agent, deinit)

@@ -12,6 +12,7 @@
 #include "agent/core/config.h"
 #include "agent/core/exporter_client.h"
 #include "agent/core/notify.h"
+#include "agent/core/other_agents.h"
 #include "agent/core/remotedebug.h"
 #include "agent/core/sampling.h"
 #include "agent/core/stack_counts.h"
@@ -39,6 +40,7 @@ struct agent {
 	struct notify *notify; /* the service manager */
 	int argc; /* of the command line, which a reload reads again */
 	char **argv;
+	struct other_agents others; /* that were there before us */
 	struct sampling sampling;
 	struct exporterclient *exporter;
 	struct remotedebug

@@ -1,9 +1,11 @@
-/* The doctor: the helper programs, all of one version. */
+/* The doctor: the helper programs, all of one version; the agents that run. */
 #include "agent/base/capture.h"
 #include "agent/base/sys.h"
 #include "agent/core/doctor_internal.h"
+#include "agent/core/other_agents.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 #define VERSION_MAX 256
@@ -50,8 +52,28 @@ static void look_at_program(struct doctor *d, const char *name)
 		doctor_add(d, DOCTOR_OK, "helper programs", NULL, "%s", path);
 }
 
+static void look_at_agents(struct doctor *d)
+{
+	_cleanup_(closep) int proc_fd =
+		openat(d->root_fd, "proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	pid_t pids[OTHER_AGENTS_MAX];
+	size_t nr = proc_fd < 0 ? 0 : other_agents_find(proc_fd, 0, pids);
+
+	if (nr > 1)
+		doctor_add(d, DOCTOR_WARN, "agents",
+			   "stop all but one: each has a state directory and a page of its own",
+			   "%zu agents run on this host, of processes %d and %d%s: everything is "
+			   "sampled and stored more than once",
+			   nr, pids[0], pids[1], nr > 2 ? " and more" : "");
+	else if (nr)
+		doctor_add(d, DOCTOR_OK, "agents", NULL, "one runs, of process %d", pids[0]);
+	else
+		doctor_add(d, DOCTOR_OK, "agents", NULL, "none runs now");
+}
+
 void doctor_programs(struct doctor *d)
 {
+	look_at_agents(d);
 	look_at_program(d, "fleetprof-opener");
 	look_at_program(d, "fleetprof-symbolizer");
 	look_at_program(d, "fleetprof-exporter");

@@ -4,6 +4,7 @@
 #include "agent/base/fdpass.h"
 #include "agent/base/log.h"
 #include "agent/base/sys.h"
+#include "agent/core/other_agents.h"
 #include "agent/core/output_file.h"
 #include "agent/core/sampler_cpus.h"
 
@@ -213,7 +214,7 @@ static __attribute__((noreturn)) void keep(struct keeping *k)
 	int status = 0;
 	bool ended = false;
 
-	prctl(PR_SET_NAME, "fleetprof-keep");
+	prctl(PR_SET_NAME, KEEPER_NAME);
 	while (!ended) {
 		if (poll(fds, ARRAY_SIZE(fds), -1) < 0 && errno != EINTR)
 			_exit(1);
