@@ -418,12 +418,12 @@ def test_evil_owner(browser, exporter):
 def test_agent_goes(browser, folder):
     exporter = Exporter(BUILD, f"{folder}/empty")
     tab = Tab(browser, exporter.url(), expected=("ERR_CONNECTION", "Failed to load"))
-    tab.page.wait_for_function("document.querySelector('#hint').innerText.includes('No window is stored')")
+    tab.page.wait_for_function("document.querySelector('#hint')?.innerText.includes('No window is stored')")
     check("Nothing is stored yet" in tab.page.inner_text("#coverage"), "an empty store says so")
     tab.shot("empty")
     exporter.stop()
     tab.page.click("[data-span='900000']")
-    tab.page.wait_for_function("document.querySelector('#note').innerText.includes('does not answer')")
+    tab.page.wait_for_function("document.querySelector('#note')?.innerText.includes('does not answer')")
     tab.shot("gone")
     tab.close()
 
