@@ -222,8 +222,8 @@ static int print_children(struct tree *tree, uint32_t node)
 
 	for (;;) {
 		_cleanup_(freep) uint32_t *list = NULL;
-		size_t nr, nr_rest;
-		int64_t rest;
+		size_t nr = 0, nr_rest = 0;
+		int64_t rest = 0;
 
 		r = children(tree, node, &list, &nr, &rest, &nr_rest);
 		if (!r && nr == 1 && !nr_rest && tree->left) {

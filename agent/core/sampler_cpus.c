@@ -52,11 +52,12 @@ int sampler_cpus_new(struct sampler_cpus **ret, uint64_t period_ns, int program_
 	cpus->open = open;
 	cpus->userdata = userdata;
 	cpus->fds = malloc(CPUS_MAX * sizeof(*cpus->fds));
+	if (cpus->fds) /* before any of it is closed */
+		memset(cpus->fds, 0xff, CPUS_MAX * sizeof(*cpus->fds));
 	cpus->seen = calloc(CPUS_MAX, sizeof(*cpus->seen));
 	cpus->gone = calloc(CPUS_MAX, sizeof(*cpus->gone));
 	if (!cpus->fds || !cpus->seen || !cpus->gone)
 		return -ENOMEM;
-	memset(cpus->fds, 0xff, CPUS_MAX * sizeof(*cpus->fds));
 	*ret = TAKE_PTR(cpus);
 	return 0;
 }
