@@ -22,6 +22,13 @@ static void number(struct buf *b, const char *name, const char *type, const char
 	buf_addf(b, "fleetprof_%s %" PRIu64 "\n", name, n);
 }
 
+/* One line of a family whose lines differ by a label, whose values are our own words. */
+static void labelled(struct buf *b, const char *name, const char *label, const char *value,
+		     uint64_t n)
+{
+	buf_addf(b, "fleetprof_%s{%s=\"%s\"} %" PRIu64 "\n", name, label, value, n);
+}
+
 /* A label's value: valid UTF-8, with the three escapes of the format. */
 static void add_value(struct buf *b, const char *text)
 {
@@ -48,8 +55,7 @@ static void add_losses(struct agent *a, struct buf *b)
 	       "Terms of the loss equation, over all closed windows: what was expected of every CPU, "
 	       "and what became of it.");
 	for (size_t i = 0; i < meta.nr_losses; i++)
-		buf_addf(b, "fleetprof_samples_total{term=\"%s\"} %" PRIu64 "\n",
-			 meta.losses[i].name, meta.losses[i].count);
+		labelled(b, "samples_total", "term", meta.losses[i].name, meta.losses[i].count);
 	number(b, "unbalanced_windows_total", "counter",
 	       "Windows whose loss equation did not hold: a bug.", a->counts.unbalanced);
 }
@@ -60,30 +66,25 @@ static void add_windows(struct agent *a, struct buf *b)
 
 	exporterclient_counts(a->exporter, &c);
 	family(b, "windows_total", "counter", "Windows that were closed, and what became of them.");
-	buf_addf(b,
-		 "fleetprof_windows_total{what=\"closed\"} %" PRIu64 "\n"
-		 "fleetprof_windows_total{what=\"stored\"} %" PRIu64 "\n"
-		 "fleetprof_windows_total{what=\"refused\"} %" PRIu64 "\n"
-		 "fleetprof_windows_total{what=\"lost_waiting\"} %" PRIu64 "\n"
-		 "fleetprof_windows_total{what=\"lost_unfinished\"} %" PRIu64 "\n",
-		 a->counts.closed, c.stored, c.refused, c.lost, a->counts.unfinished);
+	labelled(b, "windows_total", "what", "closed", a->counts.closed);
+	labelled(b, "windows_total", "what", "stored", c.stored);
+	labelled(b, "windows_total", "what", "refused", c.refused);
+	labelled(b, "windows_total", "what", "lost_waiting", c.lost);
+	labelled(b, "windows_total", "what", "lost_unfinished", a->counts.unfinished);
 	number(b, "windows_waiting", "gauge", "Windows that the exporter has not acknowledged.",
 	       c.waiting);
 	number(b, "clock_jumps_total", "counter", "Jumps of the wall clock by more than a second.",
 	       a->counts.jumps);
 	family(b, "reloads_total", "counter", "Times that the settings were read again.");
-	buf_addf(b,
-		 "fleetprof_reloads_total{result=\"applied\"} %" PRIu64 "\n"
-		 "fleetprof_reloads_total{result=\"refused\"} %" PRIu64 "\n",
-		 a->counts.reloads, a->counts.bad_reloads);
+	labelled(b, "reloads_total", "result", "applied", a->counts.reloads);
+	labelled(b, "reloads_total", "result", "refused", a->counts.bad_reloads);
 	number(b, "switched_off", "gauge", "1 while the kill switch is there.", a->off);
 	family(b, "helper_restarts_total", "counter", "Helpers that ended and were started again.");
-	buf_addf(b,
-		 "fleetprof_helper_restarts_total{process=\"opener\"} %" PRIu64 "\n"
-		 "fleetprof_helper_restarts_total{process=\"symbolizer\"} %" PRIu64 "\n"
-		 "fleetprof_helper_restarts_total{process=\"exporter\"} %" PRIu64 "\n",
-		 openclient_restarts(a->sampling.opener),
-		 symclient_restarts(a->sampling.symbolizer), c.restarts);
+	labelled(b, "helper_restarts_total", "process", "opener",
+		 openclient_restarts(a->sampling.opener));
+	labelled(b, "helper_restarts_total", "process", "symbolizer",
+		 symclient_restarts(a->sampling.symbolizer));
+	labelled(b, "helper_restarts_total", "process", "exporter", c.restarts);
 }
 
 static void add_generated_code(struct agent *a, struct buf *b)
@@ -97,10 +98,8 @@ static void add_generated_code(struct agent *a, struct buf *b)
 	       "Their perf maps and jitdumps that are open for names.", c.opened);
 	family(b, "generated_code_lost_total", "counter",
 	       "Perf maps and jitdumps that are not used.");
-	buf_addf(b,
-		 "fleetprof_generated_code_lost_total{why=\"refused\"} %" PRIu64 "\n"
-		 "fleetprof_generated_code_lost_total{why=\"evicted\"} %" PRIu64 "\n",
-		 c.refused, c.evicted);
+	labelled(b, "generated_code_lost_total", "why", "refused", c.refused);
+	labelled(b, "generated_code_lost_total", "why", "evicted", c.evicted);
 }
 
 static void add_remote_debug(struct agent *a, struct buf *b)
@@ -110,12 +109,10 @@ static void add_remote_debug(struct agent *a, struct buf *b)
 	remotedebug_counts(a->remotedebug, &c);
 	family(b, "remote_debug_files_total", "counter",
 	       "Files whose debug file was asked of debuginfod's servers, by what came.");
-	buf_addf(b,
-		 "fleetprof_remote_debug_files_total{result=\"found\"} %" PRIu64 "\n"
-		 "fleetprof_remote_debug_files_total{result=\"missing\"} %" PRIu64 "\n"
-		 "fleetprof_remote_debug_files_total{result=\"bad\"} %" PRIu64 "\n"
-		 "fleetprof_remote_debug_files_total{result=\"later\"} %" PRIu64 "\n",
-		 c.found, c.nobody, c.bad, c.later);
+	labelled(b, "remote_debug_files_total", "result", "found", c.found);
+	labelled(b, "remote_debug_files_total", "result", "missing", c.nobody);
+	labelled(b, "remote_debug_files_total", "result", "bad", c.bad);
+	labelled(b, "remote_debug_files_total", "result", "later", c.later);
 	number(b, "remote_debug_files_waiting", "gauge", "Files whose debug file may still come.",
 	       c.waiting);
 }
@@ -165,9 +162,8 @@ static void add_processes(struct agent *a, struct buf *b)
 	family(b, "process_resident_bytes", "gauge", "Resident memory, shared pages included.");
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
 		if (there[i])
-			buf_addf(b,
-				 "fleetprof_process_resident_bytes{process=\"%s\"} %" PRIu64 "\n",
-				 all[i].name, stats[i].rss_bytes);
+			labelled(b, "process_resident_bytes", "process", all[i].name,
+				 stats[i].rss_bytes);
 	}
 	number(b, "core_pss_bytes", "gauge", "The core's proportional share of memory.",
 	       process_stat_own_pss());
@@ -181,13 +177,11 @@ static void add_supplements(struct buf *b, const struct supplements_counts *c)
 	number(b, "debug_supplements_open", "gauge",
 	       "Open files of split DWARF and of what dwz shares.", c->open);
 	family(b, "debug_supplements_total", "counter", "Such files that were looked for.");
-	buf_addf(b,
-		 "fleetprof_debug_supplements_total{what=\"found\"} %" PRIu64 "\n"
-		 "fleetprof_debug_supplements_total{what=\"missing\"} %" PRIu64 "\n"
-		 "fleetprof_debug_supplements_total{what=\"refused\"} %" PRIu64 "\n"
-		 "fleetprof_debug_supplements_total{what=\"dropped\"} %" PRIu64 "\n"
-		 "fleetprof_debug_supplements_total{what=\"stalled\"} %" PRIu64 "\n",
-		 c->found, c->missing, c->refused, c->dropped, c->stalled);
+	labelled(b, "debug_supplements_total", "what", "found", c->found);
+	labelled(b, "debug_supplements_total", "what", "missing", c->missing);
+	labelled(b, "debug_supplements_total", "what", "refused", c->refused);
+	labelled(b, "debug_supplements_total", "what", "dropped", c->dropped);
+	labelled(b, "debug_supplements_total", "what", "stalled", c->stalled);
 }
 
 static void add_tables(struct agent *a, struct buf *b)
@@ -258,17 +252,14 @@ static void add_unwind_lacks(const struct tables_counts *c, struct buf *b)
 	family(b, "unwind_table_lacks_total", "counter",
 	       "What tables lack: broken descriptions of functions, rows that no rule can express, "
 	       "and rows and groups of 64 KB for which there was no room.");
-	buf_addf(b,
-		 "fleetprof_unwind_table_lacks_total{what=\"descriptions\"} %" PRIu64 "\n"
-		 "fleetprof_unwind_table_lacks_total{what=\"rules\"} %" PRIu64 "\n"
-		 "fleetprof_unwind_table_lacks_total{what=\"rows\"} %" PRIu64 "\n"
-		 "fleetprof_unwind_table_lacks_total{what=\"groups\"} %" PRIu64 "\n",
-		 c->broken_fdes, c->unsupported_rows, c->lost_rows, c->lost_groups);
+	labelled(b, "unwind_table_lacks_total", "what", "descriptions", c->broken_fdes);
+	labelled(b, "unwind_table_lacks_total", "what", "rules", c->unsupported_rows);
+	labelled(b, "unwind_table_lacks_total", "what", "rows", c->lost_rows);
+	labelled(b, "unwind_table_lacks_total", "what", "groups", c->lost_groups);
 	family(b, "unwind_code_bounds_total", "counter",
 	       "Bounds that following code without descriptions came up against.");
 	for (int i = 0; i < UNWIND_BOUND_NR; i++)
-		buf_addf(b, "fleetprof_unwind_code_bounds_total{bound=\"%s\"} %" PRIu64 "\n",
-			 bounds[i], c->code_bounds[i]);
+		labelled(b, "unwind_code_bounds_total", "bound", bounds[i], c->code_bounds[i]);
 }
 
 static void add_unwind_tables(struct agent *a, struct buf *b)
@@ -279,12 +270,10 @@ static void add_unwind_tables(struct agent *a, struct buf *b)
 	tables_counts(t, &c);
 	family(b, "unwind_tables", "gauge",
 	       "Mapped files by what is known of their unwind tables.");
-	buf_addf(b,
-		 "fleetprof_unwind_tables{state=\"placed\"} %" PRIu64 "\n"
-		 "fleetprof_unwind_tables{state=\"none\"} %" PRIu64 "\n"
-		 "fleetprof_unwind_tables{state=\"failed\"} %" PRIu64 "\n"
-		 "fleetprof_unwind_tables{state=\"evicted\"} %" PRIu64 "\n",
-		 c.placed, c.none, c.failed, c.evicted);
+	labelled(b, "unwind_tables", "state", "placed", c.placed);
+	labelled(b, "unwind_tables", "state", "none", c.none);
+	labelled(b, "unwind_tables", "state", "failed", c.failed);
+	labelled(b, "unwind_tables", "state", "evicted", c.evicted);
 	number(b, "unwind_tables_pending", "gauge", "Tables that are asked for or wait for room.",
 	       tables_pending(t));
 	number(b, "unwind_table_bytes", "gauge", "Memory that tables take.", c.bytes);
@@ -297,15 +286,12 @@ static void add_unwind_tables(struct agent *a, struct buf *b)
 	       "Tables that gave their room to others.", c.evictions);
 	family(b, "unwind_tables_refused_total", "counter",
 	       "Files that stay without a table, by what there was none of.");
-	buf_addf(b,
-		 "fleetprof_unwind_tables_refused_total{reason=\"slots\"} %" PRIu64 "\n"
-		 "fleetprof_unwind_tables_refused_total{reason=\"budget\"} %" PRIu64 "\n"
-		 "fleetprof_unwind_tables_refused_total{reason=\"share\"} %" PRIu64 "\n"
-		 "fleetprof_unwind_tables_refused_total{reason=\"check\"} %" PRIu64 "\n"
-		 "fleetprof_unwind_tables_refused_total{reason=\"queue\"} %" PRIu64 "\n"
-		 "fleetprof_unwind_tables_refused_total{reason=\"memory\"} %" PRIu64 "\n",
-		 c.refused_slots, c.refused_budget, c.refused_owner, c.refused_images,
-		 c.dropped_images, c.slab_errors);
+	labelled(b, "unwind_tables_refused_total", "reason", "slots", c.refused_slots);
+	labelled(b, "unwind_tables_refused_total", "reason", "budget", c.refused_budget);
+	labelled(b, "unwind_tables_refused_total", "reason", "share", c.refused_owner);
+	labelled(b, "unwind_tables_refused_total", "reason", "check", c.refused_images);
+	labelled(b, "unwind_tables_refused_total", "reason", "queue", c.dropped_images);
+	labelled(b, "unwind_tables_refused_total", "reason", "memory", c.slab_errors);
 	add_unwind_lacks(&c, b);
 	number(b, "user_frames_total", "counter", "Frames of user stacks.",
 	       a->counts.loss.sampler.bpf[COUNTER_FRAMES]);
@@ -331,23 +317,17 @@ static void add_symdisk(struct agent *a, struct buf *b)
 	number(b, "symbol_cache_files", "gauge", "Files that are known there.", c.keys);
 	family(b, "symbol_cache_reads_total", "counter",
 	       "Files whose names were looked for on disk.");
-	buf_addf(b,
-		 "fleetprof_symbol_cache_reads_total{result=\"hit\"} %" PRIu64 "\n"
-		 "fleetprof_symbol_cache_reads_total{result=\"miss\"} %" PRIu64 "\n",
-		 c.hits, c.misses);
+	labelled(b, "symbol_cache_reads_total", "result", "hit", c.hits);
+	labelled(b, "symbol_cache_reads_total", "result", "miss", c.misses);
 	family(b, "symbol_cache_addresses_total", "counter",
 	       "Addresses whose names were read from disk, or written.");
-	buf_addf(b,
-		 "fleetprof_symbol_cache_addresses_total{what=\"read\"} %" PRIu64 "\n"
-		 "fleetprof_symbol_cache_addresses_total{what=\"written\"} %" PRIu64 "\n",
-		 c.read, c.written);
+	labelled(b, "symbol_cache_addresses_total", "what", "read", c.read);
+	labelled(b, "symbol_cache_addresses_total", "what", "written", c.written);
 	family(b, "symbol_cache_failures_total", "counter",
 	       "Records or files that failed a check, answers too large, errors of the file system.");
-	buf_addf(b,
-		 "fleetprof_symbol_cache_failures_total{what=\"corrupt\"} %" PRIu64 "\n"
-		 "fleetprof_symbol_cache_failures_total{what=\"refused\"} %" PRIu64 "\n"
-		 "fleetprof_symbol_cache_failures_total{what=\"error\"} %" PRIu64 "\n",
-		 c.corrupt, c.refused, c.errors);
+	labelled(b, "symbol_cache_failures_total", "what", "corrupt", c.corrupt);
+	labelled(b, "symbol_cache_failures_total", "what", "refused", c.refused);
+	labelled(b, "symbol_cache_failures_total", "what", "error", c.errors);
 	number(b, "symbolizer_addresses_total", "counter",
 	       "Addresses of files that the symbolizer was asked for.",
 	       symclient_addresses(a->sampling.symbolizer));
@@ -358,8 +338,8 @@ static void add_ends(struct agent *a, struct buf *b)
 	family(b, "stacks_ended_total", "counter", "Samples by how their user stack ended.");
 	for (uint16_t i = 0; i < END_NR; i++) {
 		if (a->stacks->ends[i])
-			buf_addf(b, "fleetprof_stacks_ended_total{reason=\"%s\"} %" PRIu64 "\n",
-				 symbolize_end_reason(i), a->stacks->ends[i]);
+			labelled(b, "stacks_ended_total", "reason", symbolize_end_reason(i),
+				 a->stacks->ends[i]);
 	}
 }
 
