@@ -142,6 +142,39 @@ static inline void end_child(pid_t pid)
 	CHECK_INT(waitpid(pid, NULL, 0), pid);
 }
 
+/* One recording of a child that does this; what its samples are judged by is the run's fn. */
+static inline void run_on(struct run *run, void (*body)(void))
+{
+	struct sampler_counts counts;
+	pid_t pid;
+
+	open_run(run);
+	pid = child_of(body);
+	wait_for_work(pid);
+	start_on(run, pid);
+	run_until(run, 300);
+	stop_run(run, &counts);
+	end_child(pid);
+	close_run(run);
+	CHECK(run->right > 200);
+}
+
+/* A stack of this depth, built with frame pointers, as everything here. Never returns. */
+static __attribute__((noinline)) uint64_t descend(int depth)
+{
+	static volatile uint64_t sink;
+	static volatile bool stay = true;
+	uint64_t below = 0;
+
+	if (depth)
+		below = descend(depth - 1);
+	else
+		while (stay)
+			sink = sink * 3 + 1;
+	__asm__ volatile("" ::: "memory"); /* keeps the recursion from becoming a loop */
+	return below + sink;
+}
+
 /* Two libraries, which swap_libraries() puts at the same address, one after the other, as a thread named in-0 or in-1. */
 static char library[2][64];
 

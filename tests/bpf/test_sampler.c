@@ -182,19 +182,9 @@ static void on_anonymous(const struct sampler_sample *sample, void *userdata)
 static void check_anonymous(void (*body)(void))
 {
 	struct run run = { .fn = on_anonymous };
-	struct sampler_counts counts;
-	pid_t pid;
 
-	open_run(&run);
-	pid = child_of(body);
-	wait_for_work(pid);
-	start_on(&run, pid);
-	run_until(&run, 300);
-	stop_run(&run, &counts);
-	end_child(pid);
-	CHECK(run.right > 200);
+	run_on(&run, body);
 	CHECK_INT(run.wrong, 0);
-	close_run(&run);
 }
 
 static void test_memory_without_a_file(void)
@@ -205,23 +195,6 @@ static void test_memory_without_a_file(void)
 }
 
 /* ---- depth ---- */
-
-static volatile uint64_t sink;
-static volatile bool stay = true;
-
-/* Built with frame pointers, as everything here; the barrier keeps the recursion from becoming a loop. */
-static __attribute__((noinline)) uint64_t descend(int depth)
-{
-	uint64_t below = 0;
-
-	if (depth)
-		below = descend(depth - 1);
-	else
-		while (stay)
-			sink = sink * 3 + 1;
-	__asm__ volatile("" ::: "memory");
-	return below + sink;
-}
 
 static void run_deep(void)
 {
@@ -247,25 +220,17 @@ static void on_deep(const struct sampler_sample *sample, void *userdata)
 static void test_deep_stack_is_cut(void)
 {
 	struct run run = { .fn = on_deep };
-	struct sampler_counts counts;
-	pid_t pid;
 
-	open_run(&run);
-	pid = child_of(run_deep);
-	wait_for_work(pid);
-	start_on(&run, pid);
-	run_until(&run, 300);
-	stop_run(&run, &counts);
-	end_child(pid);
-	CHECK(run.right > 200);
+	run_on(&run, run_deep);
 	CHECK(run.wrong * 100 <= run.right);
-	close_run(&run);
 }
 
 /* ---- filter and losses ---- */
 
 static void run_hot(void)
 {
+	static volatile uint64_t sink;
+
 	for (;;)
 		sink = sink * 3 + 1;
 }

@@ -217,22 +217,6 @@ static void test_more_processes_than_are_remembered(void)
 
 /* ---- stacks of many threads ---- */
 
-static volatile bool stay = true;
-
-/* The barrier keeps the recursion from becoming a loop. */
-static __attribute__((noinline)) uint64_t descend(int depth)
-{
-	uint64_t below = 0;
-
-	if (depth)
-		below = descend(depth - 1);
-	else
-		while (stay)
-			sink = sink * 3 + 1;
-	__asm__ volatile("" ::: "memory");
-	return below + sink;
-}
-
 static void *in_thread(void *unused)
 {
 	prctl(PR_SET_NAME, "deep");

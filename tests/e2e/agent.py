@@ -15,6 +15,9 @@ import time
 import urllib.error
 import urllib.request
 
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from varint import Reader
+
 BUILD = os.environ.get("FLEETPROF_BUILD", os.path.abspath("build"))
 TREE = os.environ.get("FLEETPROF_SOURCE", os.getcwd())
 ROLES = {"fleetprof-keep": "keeper", "fleetprof": "core", "fleetprof-opener": "opener", "fleetprof-symbolizer": "symbolizer",
@@ -178,32 +181,6 @@ def ask(agent, what, **parameters):
     return json.loads(body)
 
 
-class Reader:
-    """proto/varint.h"""
-
-    def __init__(self, data):
-        self.data, self.at = data, 0
-
-    def number(self):
-        value = shift = 0
-        while True:
-            byte = self.data[self.at]
-            self.at += 1
-            value |= (byte & 127) << shift
-            shift += 7
-            if byte < 128:
-                return value
-
-    def raw(self, size):
-        self.at += size
-        return self.data[self.at - size:self.at]
-
-    def string(self):
-        text = self.raw(self.number())
-        self.at += 1
-        return text.decode()
-
-
 def parse_header(data):
     """proto/winwire.h: winwire_put_header()"""
     r = Reader(data)
@@ -211,8 +188,8 @@ def parse_header(data):
     for name in ("agent_start", "number", "start_boot", "duration", "start_wall", "period", "rate", "cpus", "flags"):
         header[name] = r.number()
     for name in ("host", "kernel", "version"):
-        header[name] = r.string()
-    header["losses"] = {r.string(): r.number() for _ in range(r.number())}
+        header[name] = r.text()
+    header["losses"] = {r.text(): r.number() for _ in range(r.number())}
     return header
 
 

@@ -3,6 +3,10 @@ import os
 import re
 import socket
 import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from varint import Reader
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 MAGIC, HELLO, READY, WATCH, METRICS = 0x31777066, 1, 2, 6, 7
@@ -19,29 +23,6 @@ def number(value):
 def text(value):
     value = value.encode()
     return number(len(value)) + value + b"\0"
-
-
-class Reader:
-    """proto/varint.h, the part that the exporter's short messages need."""
-
-    def __init__(self, data):
-        self.data, self.at = data, 0
-
-    def number(self):
-        value = shift = 0
-        while True:
-            byte = self.data[self.at]
-            self.at += 1
-            value |= (byte & 0x7F) << shift
-            shift += 7
-            if byte < 0x80:
-                return value
-
-    def text(self):
-        length = self.number()
-        value = self.data[self.at:self.at + length].decode()
-        self.at += length + 1
-        return value
 
 
 class Exporter:
