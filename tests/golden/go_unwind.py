@@ -26,7 +26,8 @@ def main():
     if "Go's tables" not in table.splitlines()[0]:
         raise SystemExit(f"not from Go's tables: {table.splitlines()[0]}")
     rows = [line.split(None, 1) for line in table.splitlines() if not line.startswith("#")]
-    starts = [int(offset, 16) + bias() for offset, _ in rows]
+    first = bias()
+    starts = [int(offset, 16) + first for offset, _ in rows]
     compared = same = other = 0
     for line in run("readelf", "-wF", WHOLE).splitlines():
         m = re.match(r"([0-9a-f]{16}) rsp\+(\d+)\s+c-8", line)
