@@ -160,7 +160,7 @@ static inline void run_on(struct run *run, void (*body)(void))
 }
 
 /* A stack of this depth, built with frame pointers, as everything here. Never returns. */
-static __attribute__((noinline)) uint64_t descend(int depth)
+static __attribute__((noinline, unused)) uint64_t descend(int depth)
 {
 	static volatile uint64_t sink;
 	static volatile bool stay = true;

@@ -3,7 +3,7 @@
  * lies at the same address, and it must be used where nothing changed. The files have numbers here, as in real life: without
  * one a mapping is not remembered.
  */
-#include "tests/bpf/run.h"
+#include "tests/bpf/numbered.h"
 
 #include <limits.h>
 #include <pthread.h>
@@ -11,64 +11,10 @@
 #include <sys/personality.h>
 #include <unistd.h>
 
-#define FILES_MAX 512
 #define PROGRAMS 3 /* an exec puts its address space where the one before the last was */
 #define SPINNERS 50
 #define THREADS 200
 #define DEPTH 10
-
-static struct {
-	char name[32];
-} files[FILES_MAX];
-static uint32_t nr_files;
-
-/* Gives each file that a record describes a number. */
-static void number_files(const struct sampler_sample *sample, struct run *run)
-{
-	for (int i = 0; i < sample->head->nr_maps; i++) {
-		if (nr_files == FILES_MAX)
-			return;
-		memcpy(files[nr_files].name, sample->maps[i].name, sizeof(files[0].name));
-		CHECK_INT(sampler_set_file(run->sampler, &sample->maps[i], ++nr_files,
-					   UNWIND_SLOT_NONE),
-			  0);
-	}
-}
-
-/* The name of the file that the user word is in; "": none that has a number. */
-static const char *file_of(uint64_t word)
-{
-	return FRAME_KIND(word) == FRAME_FILE ? files[FRAME_FILE_ID(word) - 1].name : "";
-}
-
-static void start_on_children(struct run *run)
-{
-	struct sampler_filter filter = { .kind = SAMPLER_FILTER_DESCENDANTS,
-					 .nr = 1,
-					 .ids = { (uint64_t)getpid() } };
-	struct err err = ERR_NULL;
-
-	nr_files = 0;
-	CHECK_INT(sampler_set_filter(run->sampler, &filter, &err), 0);
-	CHECK_INT(sampler_start(run->sampler, &err), 0);
-}
-
-/* Stops, tells, and checks that samples were judged and none was wrong. Returns how many recalled their address space. */
-static uint64_t end_run(struct run *run)
-{
-	struct sampler_counts counts;
-
-	stop_run(run, &counts);
-	fprintf(stderr,
-		"    %" PRIu64 " samples right, %" PRIu64 " wrong; %" PRIu64 " of %" PRIu64
-		" address spaces recalled\n",
-		run->right, run->wrong, counts.bpf[COUNTER_SPACES_RECALLED],
-		counts.bpf[COUNTER_SAMPLED]);
-	CHECK_INT(run->wrong, 0);
-	CHECK(run->right > 200);
-	close_run(run);
-	return counts.bpf[COUNTER_SPACES_RECALLED];
-}
 
 /* Does this kernel count the changes of an address space? Where it does not, nothing is recalled. */
 static bool kernel_counts_changes(void)
@@ -149,13 +95,15 @@ static void remove_program(void)
 /* As the program: burns a while, then becomes its next copy, or goes on for ever. The arguments are what comes next. */
 static int run_as_program(char **argv)
 {
-	bool becomes = !strcmp(argv[1], "become");
+	bool spins = !strcmp(argv[1], "spin"), once = !strcmp(argv[1], "once");
 	char *next[] = { argv[2], argv[1], argv[3], argv[0], NULL };
 
 	do {
-		for (int i = 0; i < 20000000; i++)
+		for (int i = 0; i < (once ? 2000000 : 20000000); i++)
 			sink = sink * 3 + 1;
-	} while (!becomes);
+	} while (spins);
+	if (once)
+		return 0;
 	execv(next[0], next);
 	return 1;
 }
@@ -185,6 +133,45 @@ static void test_exec_at_the_same_addresses(void)
 	start_on_children(&run);
 	pid = child_of(become_each_other);
 	run_until(&run, 2000);
+	end_child(pid);
+	remove_program();
+	end_run(&run);
+}
+
+/* As another program does that starts others: a child that shares its address space until it is another program. */
+static int run_as_parent(char **argv)
+{
+	char *next[] = { argv[2], (char *)"once", argv[3], argv[0], NULL };
+	pid_t pid;
+
+	for (;;) {
+		for (int i = 0; i < 2000000; i++)
+			sink = sink * 3 + 1;
+		pid = vfork();
+		if (!pid) {
+			execv(next[0], next);
+			_exit(1);
+		}
+		if (pid < 0 || waitpid(pid, NULL, 0) != pid)
+			return 1;
+	}
+}
+
+static void start_others(void)
+{
+	start_program(0, "parent");
+}
+
+static void test_vfork_and_exec(void)
+{
+	struct run run = { .fn = on_named };
+	pid_t pid;
+
+	copy_program();
+	open_run(&run);
+	start_on_children(&run);
+	pid = child_of(start_others);
+	run_until(&run, 1500);
 	end_child(pid);
 	remove_program();
 	end_run(&run);
@@ -266,11 +253,12 @@ static void test_stacks_of_many_threads(void)
 int main(int argc, char **argv)
 {
 	if (argc == 4)
-		return run_as_program(argv);
+		return strcmp(argv[1], "parent") ? run_as_program(argv) : run_as_parent(argv);
 	if (getuid())
 		SKIP("needs root");
 	RUN(test_libraries_at_one_address);
 	RUN(test_exec_at_the_same_addresses);
+	RUN(test_vfork_and_exec);
 	RUN(test_more_processes_than_are_remembered);
 	RUN(test_stacks_of_many_threads);
 	return 0;
