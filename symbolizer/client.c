@@ -230,11 +230,6 @@ uint64_t symclient_addresses(const struct symclient *c)
 	return c->addresses;
 }
 
-size_t symclient_pending(const struct symclient *c)
-{
-	return c->nr_queued + hashmap_count(c->sent);
-}
-
 static int job_new(struct symjob **ret, struct symclient *c, enum symwire_type type,
 		   const struct symclient_file *file, const uint64_t *addresses, size_t nr)
 {

@@ -126,7 +126,4 @@ int symclient_containers(struct symclient *client, const struct symclient_file *
 /* Addresses that symclient_frames() asked for so far. */
 uint64_t symclient_addresses(const struct symclient *client);
 
-/* Requests that have no answer yet. */
-size_t symclient_pending(const struct symclient *client);
-
 #endif

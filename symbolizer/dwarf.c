@@ -157,9 +157,9 @@ static struct dwarf_function *find_function(struct dwarf_index *d, struct dwarf_
 		q->less |= SYMBOLIZER_LESS_FUNCTIONS;
 		return NULL;
 	}
-	i = spans_find_stretch(&e->functions.spans, q->vaddr, &q->stretch);
+	i = spans_find(&e->functions.spans, q->vaddr, &q->stretch);
 	if (i == SPANS_NOTHING && dwarf_units_functions(&d->units, e, true))
-		i = spans_find_stretch(&e->functions.spans, q->vaddr, &q->stretch);
+		i = spans_find(&e->functions.spans, q->vaddr, &q->stretch);
 	return i == SPANS_NOTHING ? NULL : &e->functions.functions[i];
 }
 
@@ -449,11 +449,6 @@ ssize_t dwarf_index_add_split(struct dwarf_index *d, int fd, Elf *elf)
 	if (r > 0)
 		forget(d);
 	return r;
-}
-
-bool dwarf_index_has_alt(const struct dwarf_index *d)
-{
-	return d->alt.image;
 }
 
 /* "name\0build ID", to the end of the section. */

@@ -60,7 +60,6 @@ int dwarf_index_answer(struct dwarf_index *d, struct dwarf_query *queries, size_
  */
 int dwarf_index_add_alt(struct dwarf_index *d, int fd, Elf *elf);
 ssize_t dwarf_index_add_split(struct dwarf_index *d, int fd, Elf *elf);
-bool dwarf_index_has_alt(const struct dwarf_index *d);
 
 /*
  * The files that the answers since they were last forgotten would have been better with. Start with *it = 0; false at

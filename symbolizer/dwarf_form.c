@@ -1,5 +1,6 @@
 /* The forms of attributes. */
 #include "symbolizer/dwarf_form.h"
+#include "agent/base/cleanup.h"
 
 #include <dwarf.h>
 
@@ -9,80 +10,82 @@
 #define FORM_GNU_REF_ALT 0x1f20
 #define FORM_GNU_STRP_ALT 0x1f21
 
-static uint32_t skip_offset(const struct dwarf_format *format)
-{
-	return format->offset_size;
-}
+/* What the table below says beside enum dwarf_skip; 0 is no form. */
+enum {
+	SKIP_NOTHING = DWARF_SKIP_UNKNOWN + 1, /* the value is not there */
+	SKIP_OFFSET,
+	SKIP_ADDRESS,
+	SKIP_REF_ADDR, /* an address in DWARF 2, an offset since */
+};
+
+static const uint16_t skips[] = {
+	[DW_FORM_flag_present] = SKIP_NOTHING,
+	[DW_FORM_implicit_const] = SKIP_NOTHING,
+	[DW_FORM_data1] = 1,
+	[DW_FORM_ref1] = 1,
+	[DW_FORM_flag] = 1,
+	[DW_FORM_strx1] = 1,
+	[DW_FORM_addrx1] = 1,
+	[DW_FORM_data2] = 2,
+	[DW_FORM_ref2] = 2,
+	[DW_FORM_strx2] = 2,
+	[DW_FORM_addrx2] = 2,
+	[DW_FORM_strx3] = 3,
+	[DW_FORM_addrx3] = 3,
+	[DW_FORM_data4] = 4,
+	[DW_FORM_ref4] = 4,
+	[DW_FORM_strx4] = 4,
+	[DW_FORM_addrx4] = 4,
+	[DW_FORM_ref_sup4] = 4,
+	[DW_FORM_data8] = 8,
+	[DW_FORM_ref8] = 8,
+	[DW_FORM_ref_sig8] = 8,
+	[DW_FORM_ref_sup8] = 8,
+	[DW_FORM_data16] = 16,
+	[DW_FORM_addr] = SKIP_ADDRESS,
+	[DW_FORM_ref_addr] = SKIP_REF_ADDR,
+	[DW_FORM_strp] = SKIP_OFFSET,
+	[DW_FORM_line_strp] = SKIP_OFFSET,
+	[DW_FORM_sec_offset] = SKIP_OFFSET,
+	[DW_FORM_strp_sup] = SKIP_OFFSET,
+	[DW_FORM_sdata] = DWARF_SKIP_LEB,
+	[DW_FORM_udata] = DWARF_SKIP_LEB,
+	[DW_FORM_ref_udata] = DWARF_SKIP_LEB,
+	[DW_FORM_strx] = DWARF_SKIP_LEB,
+	[DW_FORM_addrx] = DWARF_SKIP_LEB,
+	[DW_FORM_loclistx] = DWARF_SKIP_LEB,
+	[DW_FORM_rnglistx] = DWARF_SKIP_LEB,
+	[DW_FORM_string] = DWARF_SKIP_CSTR,
+	[DW_FORM_block1] = DWARF_SKIP_BLOCK1,
+	[DW_FORM_block2] = DWARF_SKIP_BLOCK2,
+	[DW_FORM_block4] = DWARF_SKIP_BLOCK4,
+	[DW_FORM_block] = DWARF_SKIP_BLOCK,
+	[DW_FORM_exprloc] = DWARF_SKIP_BLOCK,
+	[DW_FORM_indirect] = DWARF_SKIP_INDIRECT,
+};
 
 uint32_t dwarf_form_skip(uint32_t form, const struct dwarf_format *format)
 {
-	switch (form) {
-	case DW_FORM_flag_present:
-	case DW_FORM_implicit_const:
+	uint32_t skip = form < ARRAY_SIZE(skips) ? skips[form] : 0;
+
+	if (form == FORM_GNU_ADDR_INDEX || form == FORM_GNU_STR_INDEX)
+		skip = DWARF_SKIP_LEB;
+	else if (form == FORM_GNU_REF_ALT || form == FORM_GNU_STRP_ALT)
+		skip = SKIP_OFFSET;
+	switch (skip) {
+	case 0:
+		return DWARF_SKIP_UNKNOWN;
+	case SKIP_NOTHING:
 		return 0;
-	case DW_FORM_data1:
-	case DW_FORM_ref1:
-	case DW_FORM_flag:
-	case DW_FORM_strx1:
-	case DW_FORM_addrx1:
-		return 1;
-	case DW_FORM_data2:
-	case DW_FORM_ref2:
-	case DW_FORM_strx2:
-	case DW_FORM_addrx2:
-		return 2;
-	case DW_FORM_strx3:
-	case DW_FORM_addrx3:
-		return 3;
-	case DW_FORM_data4:
-	case DW_FORM_ref4:
-	case DW_FORM_strx4:
-	case DW_FORM_addrx4:
-	case DW_FORM_ref_sup4:
-		return 4;
-	case DW_FORM_data8:
-	case DW_FORM_ref8:
-	case DW_FORM_ref_sig8:
-	case DW_FORM_ref_sup8:
-		return 8;
-	case DW_FORM_data16:
-		return 16;
-	case DW_FORM_addr:
+	case SKIP_OFFSET:
+		return format->offset_size;
+	case SKIP_ADDRESS:
 		return format->address_size;
-	case DW_FORM_ref_addr: /* an address in DWARF 2, an offset since */
-		return format->version == 2 ? format->address_size : skip_offset(format);
-	case DW_FORM_strp:
-	case DW_FORM_line_strp:
-	case DW_FORM_sec_offset:
-	case DW_FORM_strp_sup:
-	case FORM_GNU_REF_ALT:
-	case FORM_GNU_STRP_ALT:
-		return skip_offset(format);
-	case DW_FORM_sdata:
-	case DW_FORM_udata:
-	case DW_FORM_ref_udata:
-	case DW_FORM_strx:
-	case DW_FORM_addrx:
-	case DW_FORM_loclistx:
-	case DW_FORM_rnglistx:
-	case FORM_GNU_ADDR_INDEX:
-	case FORM_GNU_STR_INDEX:
-		return DWARF_SKIP_LEB;
-	case DW_FORM_string:
-		return DWARF_SKIP_CSTR;
-	case DW_FORM_block1:
-		return DWARF_SKIP_BLOCK1;
-	case DW_FORM_block2:
-		return DWARF_SKIP_BLOCK2;
-	case DW_FORM_block4:
-		return DWARF_SKIP_BLOCK4;
-	case DW_FORM_block:
-	case DW_FORM_exprloc:
-		return DWARF_SKIP_BLOCK;
-	case DW_FORM_indirect:
-		return DWARF_SKIP_INDIRECT;
+	case SKIP_REF_ADDR:
+		return format->version == 2 ? format->address_size : format->offset_size;
+	default:
+		return skip;
 	}
-	return DWARF_SKIP_UNKNOWN;
 }
 
 /* The form of DW_FORM_indirect, which may not be indirect again, nor want a value of the abbreviation's. */

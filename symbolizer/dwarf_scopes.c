@@ -422,7 +422,7 @@ int dwarf_inlines_new(struct dwarf_inlines **ret, const struct dwarf_unit *unit,
 uint32_t dwarf_inlines_find(const struct dwarf_inlines *in, uint64_t address,
 			    struct stretch *stretch)
 {
-	uint32_t node = spans_find_stretch(&in->spans, address, stretch);
+	uint32_t node = spans_find(&in->spans, address, stretch);
 
 	return node == SPANS_NOTHING ? 0 : node;
 }

@@ -150,7 +150,7 @@ int spans_flatten(struct spans *s)
 	return 0;
 }
 
-uint32_t spans_find_stretch(const struct spans *s, uint64_t address, struct stretch *stretch)
+uint32_t spans_find(const struct spans *s, uint64_t address, struct stretch *stretch)
 {
 	size_t lo = 0, n = s->nr;
 
@@ -168,13 +168,6 @@ uint32_t spans_find_stretch(const struct spans *s, uint64_t address, struct stre
 	stretch_narrow(stretch, lo ? s->spans[lo - 1].end : 0,
 		       lo < s->nr ? s->spans[lo].start : UINT64_MAX);
 	return SPANS_NOTHING;
-}
-
-uint32_t spans_find(const struct spans *s, uint64_t address)
-{
-	struct stretch stretch = STRETCH_ALL;
-
-	return spans_find_stretch(s, address, &stretch);
 }
 
 void spans_deinit(struct spans *s)

@@ -26,11 +26,8 @@ int spans_add(struct spans *s, uint64_t start, uint64_t end, uint32_t what, uint
 /* Once, when all are added. 0 or -ENOMEM (nothing is changed then). */
 int spans_flatten(struct spans *s);
 
-/* Which flat span holds address: its what, or SPANS_NOTHING. */
-uint32_t spans_find(const struct spans *s, uint64_t address);
-
-/* As spans_find(), and narrows the stretch to where it would find the same. */
-uint32_t spans_find_stretch(const struct spans *s, uint64_t address, struct stretch *stretch);
+/* Which flat span holds address: its what, or SPANS_NOTHING. Narrows the stretch to where it would find the same. */
+uint32_t spans_find(const struct spans *s, uint64_t address, struct stretch *stretch);
 
 void spans_deinit(struct spans *s);
 

@@ -235,8 +235,3 @@ int sampler_cpus_restart(struct sampler_cpus *cpus, unsigned int cpu)
 	/* The only call that starts again what the kernel stopped, at once and with a whole period before it. */
 	return ioctl(cpus->fds[cpu], PERF_EVENT_IOC_PERIOD, &cpus->period_ns) < 0 ? err_last() : 0;
 }
-
-size_t sampler_cpus_count(const struct sampler_cpus *cpus)
-{
-	return cpus->nr;
-}

@@ -53,6 +53,4 @@ int sampler_cpus_restart(struct sampler_cpus *cpus, unsigned int cpu);
  */
 uint64_t sampler_cpus_expected(const struct sampler_cpus *cpus, unsigned int cpu);
 
-size_t sampler_cpus_count(const struct sampler_cpus *cpus);
-
 #endif

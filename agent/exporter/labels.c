@@ -121,15 +121,3 @@ void labels_to_name(const char *text, char *out)
 		out[len++] = isascii(*text) && isalnum(*text) ? *text : '_';
 	out[len] = '\0';
 }
-
-bool labels_equal(const struct labels *a, const struct labels *b)
-{
-	if (a->nr != b->nr)
-		return false;
-	for (size_t i = 0; i < a->nr; i++) {
-		if (strcmp(a->entries[i].name, b->entries[i].name) ||
-		    strcmp(a->entries[i].value, b->entries[i].value))
-			return false;
-	}
-	return true;
-}

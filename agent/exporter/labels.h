@@ -45,6 +45,4 @@ bool labels_is_name(const char *name);
 /* The nearest name to any text: what may not be in one becomes "_". out: LABELS_NAME_MAX + 1 bytes. */
 void labels_to_name(const char *text, char *out);
 
-bool labels_equal(const struct labels *a, const struct labels *b);
-
 #endif
