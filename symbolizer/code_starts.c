@@ -224,6 +224,22 @@ static void sweep(struct code_starts *s)
 	}
 }
 
+/*
+ * Where the code of a segment begins. One that begins with the file's headers has code from _init on, which GNU's linkers
+ * put first; others put it last, so there must be none before.
+ */
+static uint64_t code_begins(const struct code_starts *s, const struct segment *segment)
+{
+	uint64_t begin = segment->vaddr, end = begin + segment->file_size;
+	size_t i = cfi_index_find(s->described, begin);
+	bool described = i < s->described->nr && cfi_index_address(s->described, i) < s->init;
+
+	if (segment->offset || s->init < begin || s->init >= end || described ||
+	    (s->entry > begin && s->entry < s->init))
+		return begin;
+	return s->init;
+}
+
 static void find_span(struct code_starts *s)
 {
 	s->low = UINT64_MAX;
@@ -232,11 +248,7 @@ static void find_span(struct code_starts *s)
 
 		if (!segment->executable)
 			continue;
-		/* Linkers put _init first: what a segment has before it is no code, but the file's headers. */
-		s->low = MIN(s->low, s->init > segment->vaddr &&
-						     s->init - segment->vaddr < segment->file_size
-					     ? s->init
-					     : segment->vaddr);
+		s->low = MIN(s->low, code_begins(s, segment));
 		s->high = MAX(s->high, segment->vaddr + segment->file_size);
 	}
 }

@@ -35,6 +35,8 @@ struct unwind_code *unwind_code_free(struct unwind_code *code)
 	return NULL;
 }
 
+#define CONTEXT_ENTRY_BYTES 3
+
 struct emitter {
 	unwind_code_fn fn;
 	void *userdata;
@@ -67,6 +69,15 @@ static bool is_padding(const uint8_t *code, uint32_t size)
 }
 
 /* The rows of a part that was followed. */
+/*
+ * push %rbp; jmp *%rbx: a coroutine's first code. The return address is what whoever made the coroutine left in %rbp, the
+ * function in %rbx, which no caller hands over: nobody called. Mostly it has no symbol.
+ */
+static bool is_context_entry(const uint8_t *code, size_t size)
+{
+	return size >= CONTEXT_ENTRY_BYTES && !memcmp(code, "\x55\xff\xe3", CONTEXT_ENTRY_BYTES);
+}
+
 static void emit_rows(struct emitter *e, const struct code_state *states, const uint8_t *bytes,
 		      uint64_t from, uint32_t size)
 {
@@ -74,15 +85,20 @@ static void emit_rows(struct emitter *e, const struct code_state *states, const 
 
 	for (uint32_t at = 0; at < size;) {
 		const struct code_state *s = &states[at];
+		bool context = is_context_entry(bytes + at, size - at);
 		struct x86_insn insn;
 
-		if (!s->known || !x86_decode(bytes + at, size - at, &insn)) {
+		if (!context && (!s->known || !x86_decode(bytes + at, size - at, &insn))) {
 			at++;
 			continue;
 		}
 		if (!end || !is_padding(bytes + end, at - end))
 			emit(e, from + end, UNWIND_GAP);
-		if (s->start && x86_is_sigreturn(bytes + at, size - at)) {
+		if (context) {
+			/* What the function returns to is right behind, and is looked up by the byte before. */
+			emit(e, from + at, UNWIND_ROOT);
+			at += CONTEXT_ENTRY_BYTES;
+		} else if (s->start && x86_is_sigreturn(bytes + at, size - at)) {
 			/* A handler returns to its first byte, and is looked up by the one before. */
 			emit(e, from + at - !!at, UNWIND_SIGNAL);
 			at += X86_SIGRETURN_BYTES;

@@ -6,7 +6,9 @@
 #include "symbolizer/unwind_rows.h"
 #include "symbolizer/unwind_rules.h"
 #include "symbolizer/unwind_sections.h"
+#include "symbolizer/x86_insn.h"
 
+#include <dwarf.h>
 #include <errno.h>
 #include <gelf.h>
 #include <string.h>
@@ -14,6 +16,7 @@
 #define CIES_CACHED                                                                                \
 	64 /* by a hash of their offset; files have a handful, large ones hundreds in order */
 #define PADDING_MAX 15 /* between functions: not worth a row, since nothing runs there */
+#define CONTEXT_BYTES_MAX 64 /* of a function that begins a context's stack */
 
 /* A CIE that has been read and run. */
 struct cached_cie {
@@ -130,6 +133,26 @@ static void on_code_row(uint64_t address, uint64_t rule, void *userdata)
 	add_rule(b, address, rule);
 }
 
+/*
+ * A function that takes another stack first: glibc's __start_context, which makecontext makes the return address of a
+ * context's function. Nobody called it, which its FDE does not say, and it is looked up by the byte before.
+ */
+static bool begins_context(const struct builder *b, const struct cfi_fde *fde, uint64_t from,
+			   uint64_t to)
+{
+	struct reader instructions = fde->instructions;
+	struct x86_insn insn;
+
+	if (!b->code || to - from > CONTEXT_BYTES_MAX)
+		return false;
+	while (reader_left(&instructions)) {
+		if (reader_u8(&instructions) != DW_CFA_nop)
+			return false;
+	}
+	return x86_decode(b->file + (from + b->bias), to - from, &insn) &&
+	       insn.effect == X86_LOSE_SP && insn.flow == X86_NEXT;
+}
+
 /* Nobody says anything here: what the code itself does is left. The padding behind a function is left to it. */
 static void leave_gap(struct builder *b, uint64_t from, uint64_t to)
 {
@@ -168,6 +191,8 @@ static void walk(struct builder *b, const struct cfi_index *index, uint64_t from
 			continue;
 		if (start > at + PADDING_MAX || (start > at && at == from))
 			gap(b, at, start);
+		if (start > at && begins_context(b, &fde, start, end))
+			add_rule(b, start - 1, UNWIND_ROOT);
 		run_fde(b, index->section, &fde, start, end);
 		at = end;
 	}

@@ -37,10 +37,14 @@ compile gcc "$here/unwind/x86_64.S" x86_64 -Wl,--eh-frame-hdr
 compile gcc "$here/unwind/broken.S" broken
 gcc -nostdlib -shared -Wl,-z,noseparate-code,--build-id=none,-init=begins,--section-start=.init=0x800,-Ttext=0x1000,--eh-frame-hdr \
 	-o init "$here/unwind/init.S"
+# As lld lays files out.
+gcc -nostdlib -shared -Wl,-z,noseparate-code,--build-id=none,-init=begins,-Ttext=0x1000,--section-start=.init=0x1200,--eh-frame-hdr \
+	-o init_last "$here/unwind/context.S" "$here/unwind/init.S"
 compile gcc "$here/unwind/start.S" start -Wl,--eh-frame-hdr "$here/unwind/parts.S"
+compile gcc "$here/unwind/context.S" context -Wl,--eh-frame-hdr,-e,called
 command -v $arm64 > /dev/null && compile $arm64 "$here/unwind/arm64.S" arm64 -Wl,--eh-frame-hdr
 if [ "${1:-}" = write ]; then
-	for name in x86_64 broken init start arm64; do rows $name > "$here/unwind/$name.txt"; done
+	for name in x86_64 broken init init_last start context arm64; do rows $name > "$here/unwind/$name.txt"; done
 	exit 0
 fi
 
@@ -48,6 +52,8 @@ table=".eh_frame by its search table"
 expect "x86-64" x86_64 "$table" x86_64
 expect "broken instructions" broken .eh_frame broken
 expect "_init" init "$table" init
+expect "_init behind all other code" init_last "$table" init_last
+expect "coroutines" context "$table" context
 # Both sections have a CIE at the same offset; main is found with and without its symbol.
 expect ".eh_frame beside .debug_frame" start "$table" start
 strip --strip-unneeded --keep-section=.debug_frame start
