@@ -7,6 +7,7 @@ the sampler walks either by tables, bpf_get_stack the one that it can walk.
 """
 import collections
 import contextlib
+import glob
 import os
 import shutil
 import subprocess
@@ -123,39 +124,61 @@ def measure_big_code(bench):
         report(bench, f"5 MB of code, 44 calls deep, beside 64 MB of data, {rate} Hz", times, True)
 
 
+def functions(bench, suffix, head, function):
+    """A file of functions that a compiler is busy with for longer than all is measured."""
+    path = f"{bench.folder}/large.{suffix}"
+    with open(path, "w") as file:
+        file.write(head)
+        for i in range(30000):
+            file.write(function % {"i": i, "factor": i + 3, "mask": i + 1})
+    return path
+
+
+def c_functions(bench):
+    return functions(bench, "c", "", "int f%(i)d(int *p, int n) { int s = %(i)d; for (int i = 0; i < n; i++) { s += p[i] * %(factor)d; "
+                     "if (s & %(mask)d) s ^= p[(i * 7) %% n]; } return s; }\n")
+
+
 def measure_clang(bench):
     if not shutil.which("clang"):
         print("  clang: not measured: it is not installed")
         return
-    source = f"{bench.folder}/large.c"
-    with open(source, "w") as file:
-        for i in range(30000): # longer than all is measured
-            file.write(f"int f{i}(int *p, int n) {{ int s = {i}; for (int i = 0; i < n; i++) {{ s += p[i] * {i + 3}; "
-                       f"if (s & {i + 1}) s ^= p[(i * 7) % n]; }} return s; }}\n")
+    command = ["clang", "-O2", "-c", "-o", "/dev/null", c_functions(bench)]
     for rate, seconds in ((19, 30), (997, 5)):
-        times = walks(bench, [["clang", "-O2", "-c", "-o", "/dev/null", source]], rate, seconds, True)
-        report(bench, f"clang -O2, {rate} Hz", times, False)
+        report(bench, f"clang -O2, {rate} Hz", walks(bench, [command], rate, seconds, True), False)
 
 
-def measure_go(bench):
-    """Go's code keeps frame pointers and has tables of its own: all walk the very same stacks, of its compiler."""
-    if not shutil.which("go"):
-        print("  Go's compiler: not measured: it is not installed")
-        return
-    source = f"{bench.folder}/large.go"
-    with open(source, "w") as file:
-        file.write("package large\n")
-        for i in range(30000): # longer than all is measured
-            file.write(f"func f{i}(p []int, n int) int {{ s := {i}; for i := 0; i < n; i++ {{ s += p[i] * {i + 3}; "
-                       f"if s & {i + 1} != 0 {{ s ^= p[(i * 7) % n] }} }}; return s }}\n")
-    compiler = output_of(["go", "tool", "-n", "compile"]).strip()
+def measure_same(bench, program, command):
+    """A program that has both frame pointers and call frames: all walk the very same stacks."""
     for rate, seconds in ((19, 30), (997, 5)):
-        times = walks(bench, [[compiler, "-c=1", "-p", "large", "-o", "/dev/null", source]], rate, seconds, False)
-        what, ours = f"Go's compiler, {rate} Hz", times["sample", 0]
+        times = walks(bench, [command], rate, seconds, False)
+        what, ours = f"{program}, {rate} Hz", times["sample", 0]
         row(bench, f"{what}: fleetprof", ours, [beside(ours, times["get_stack", 0], "bpf_get_stack"),
                                                 beside(ours, times["record", 0], "with a record")])
         row(bench, f"{what}: bpf_get_stack", times["get_stack", 0])
         row(bench, f"{what}: bpf_get_stack and a record", times["record", 0])
+
+
+def measure_zig(bench):
+    """Zig's binary is clang, too, built with frame pointers; Debian's is not."""
+    found = glob.glob(f"{bench.tree}/build/venv/lib/python3*/site-packages/ziglang/zig")
+    if not found:
+        print("  clang with frame pointers: not measured: Zig is not installed")
+        return
+    measure_same(bench, "clang -O2 with frame pointers (Zig's)",
+                 [found[0], "clang", "-O2", "-c", "-o", "/dev/null", c_functions(bench)])
+
+
+def measure_go(bench):
+    """Go's code keeps frame pointers and has tables of its own."""
+    if not shutil.which("go"):
+        print("  Go's compiler: not measured: it is not installed")
+        return
+    source = functions(bench, "go", "package large\n",
+                       "func f%(i)d(p []int, n int) int { s := %(i)d; for i := 0; i < n; i++ { s += p[i] * %(factor)d; "
+                       "if s & %(mask)d != 0 { s ^= p[(i * 7) %% n] } }; return s }\n")
+    compiler = output_of(["go", "tool", "-n", "compile"]).strip()
+    measure_same(bench, "Go's compiler", [compiler, "-c=1", "-p", "large", "-o", "/dev/null", source])
 
 
 def measure_table(bench):
@@ -180,6 +203,7 @@ def run(bench):
     bench.row("512 frames: longest run", f"{times['sample', 0].longest / 1000:.0f} us")
     measure_big_code(bench)
     measure_clang(bench)
+    measure_zig(bench)
     measure_go(bench)
     measure_table(bench)
     for line in output_of([f"{bench.build}/tests/bench/bench_load"]).splitlines():
