@@ -119,6 +119,7 @@ __noinline int map_once(struct scratch *s, u64 addr)
 	memo->len = s->vma.end - s->vma.start;
 	memo->word = word;
 	memo->slot = slot;
+	space_see(s, &memo->seen, s->vma.file && FRAME_KIND(word) == FRAME_FILE);
 	if (FRAME_KIND(word) == FRAME_RECMAP)
 		space_of(s)->is_of_record = true;
 	return END_NONE;
@@ -152,9 +153,7 @@ static __always_inline u64 table_of_memo(struct scratch *s, const struct memo *m
 /* Puts the word and the table of a user address into s->frame; END_NONE, or why there is none. */
 static __always_inline enum end_reason find_address(struct scratch *s, struct counters *c, u64 addr)
 {
-	const struct space *space = space_of(s);
-	const struct memo *memo = &space->memo[s->memo_hit & (MEMO_SIZE - 1)];
-	u32 hit;
+	const struct memo *memo;
 	int end;
 
 	if (addr >>
@@ -166,17 +165,12 @@ static __always_inline enum end_reason find_address(struct scratch *s, struct co
 		s->frame.table = UNWIND_TABLE_CALLED;
 		return END_NONE;
 	}
-	if (addr - memo->start >= memo->len) {
-		hit = space_mapping(space, addr);
-		if (hit < MEMO_SIZE) {
-			s->memo_hit = hit;
-		} else {
-			end = map_address(s, c, addr);
-			if (end)
-				return end;
-		}
-		memo = &space->memo[s->memo_hit & (MEMO_SIZE - 1)];
+	if (!space_mapping(s, addr)) {
+		end = map_address(s, c, addr);
+		if (end)
+			return end;
 	}
+	memo = &space_of(s)->memo[s->memo_hit & (MEMO_SIZE - 1)];
 	s->frame.word = memo->word + (addr - memo->start);
 	s->frame.table = table_of_memo(s, memo);
 	return END_NONE;

@@ -20,8 +20,8 @@
 #else
 #include "bpf/regs_arm64.h"
 #endif
-#include "bpf/space.h"
 #include "bpf/vma.h"
+#include "bpf/space.h"
 #include "bpf/cgroup.h"
 #include "bpf/tables.h"
 #include "bpf/recent.h"
@@ -95,7 +95,6 @@ static __always_inline void begin(struct scratch *s, struct task_struct *task,
 				  struct task_struct *leader)
 {
 	struct record_sample *head = &s->head;
-	u64 id = bpf_get_current_pid_tgid();
 
 	__builtin_memset(head, 0, sizeof(*head));
 	head->record.type = RECORD_SAMPLE;
@@ -105,13 +104,14 @@ static __always_inline void begin(struct scratch *s, struct task_struct *task,
 	head->hash = hash_seed;
 	head->value = period_ns;
 	head->start_boot_ns = leader->start_boottime;
-	head->tgid = id >> 32;
-	head->tid = (u32)id;
+	head->tgid = task->tgid;
+	head->tid = task->pid;
 	head->epoch = epoch;
 	head->profile_type = PROFILE_CPU;
 	head->end_reason = END_NONE;
-	bpf_get_current_comm(head->comm, sizeof(head->comm));
+	bpf_core_read(head->comm, sizeof(head->comm), &task->comm);
 	bpf_core_read(head->leader_comm, sizeof(head->leader_comm), &leader->comm);
+	head->comm[RECORD_COMM_LEN - 1] = '\0';
 	head->leader_comm[RECORD_COMM_LEN - 1] = '\0';
 	root_of(head, task);
 	s->nr_words = 0;
@@ -236,16 +236,13 @@ static __always_inline u32 clamp(u64 size, u32 max)
 }
 
 /* Writes head, extension, maps and words one behind the other into the ring. */
-static __always_inline bool emit(struct scratch *s)
+static __always_inline bool emit_in_parts(struct scratch *s, u32 ext_size, u32 maps_size,
+					  u32 words_size)
 {
-	u32 ext_size = clamp(s->head.nr_ext ? s->cgroup.head.size : 0, sizeof(s->cgroup));
-	u32 maps_size = clamp(s->head.nr_maps * sizeof(struct rec_map), sizeof(s->maps));
-	u32 words_size = clamp((u64)s->nr_words * 8, RECORD_MAX_WORDS * 8);
 	u32 at = sizeof(s->head);
 	struct bpf_dynptr ptr;
 	bool lost;
 
-	s->head.record.size = at + ext_size + maps_size + words_size;
 	lost = bpf_ringbuf_reserve_dynptr(&ring, s->head.record.size, 0, &ptr) < 0;
 	if (!lost) {
 		bpf_dynptr_write(&ptr, 0, &s->head, sizeof(s->head), 0);
@@ -265,17 +262,29 @@ static __always_inline bool emit(struct scratch *s)
 	return !lost;
 }
 
-static __always_inline void take_sample(struct bpf_perf_event_data *ctx, struct scratch *s,
-					struct counters *c)
+static __always_inline bool emit(struct scratch *s)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	u32 ext_size = clamp(s->head.nr_ext ? s->cgroup.head.size : 0, sizeof(s->cgroup));
+	u32 maps_size = clamp(s->head.nr_maps * sizeof(struct rec_map), sizeof(s->maps));
+	u32 words_size = clamp((u64)s->nr_words * 8, RECORD_MAX_WORDS * 8);
+	u32 size = sizeof(s->head) + words_size;
+
+	s->head.record.size = size + ext_size + maps_size;
+	if (ext_size || maps_size)
+		return emit_in_parts(s, ext_size, maps_size, words_size);
+	return !bpf_ringbuf_output(&ring, &s->head, size, wake_flags(s));
+}
+
+static __always_inline void take_sample(struct bpf_perf_event_data *ctx, struct scratch *s,
+					struct counters *c, struct task_struct *task)
+{
 	struct task_struct *leader = task->group_leader;
 	struct kernfs_node *kn;
 	u64 cgroup = cgroup_of_task(task, &kn);
 	int state = find_cgroup(s, cgroup);
 
 	if (state == CGROUP_STATE_LEFT_OUT ||
-	    !is_selected(task, leader, bpf_get_current_pid_tgid() >> 32, kn, cgroup)) {
+	    !is_selected(task, leader, (u32)task->tgid, kn, cgroup)) {
 		count(c, COUNTER_FILTERED);
 		return;
 	}
@@ -314,6 +323,7 @@ static __always_inline void time_self(struct counters *c, u64 start)
 
 static __always_inline void run_sample(struct bpf_perf_event_data *ctx)
 {
+	struct task_struct *task = bpf_get_current_task_btf();
 	struct scratch *s = scratch_of_cpu();
 	struct counters *c;
 	u64 start = 0;
@@ -323,7 +333,7 @@ static __always_inline void run_sample(struct bpf_perf_event_data *ctx)
 	if (!c)
 		return; /* a per-CPU array has its element; the verifier cannot know */
 	count(c, COUNTER_RUNS);
-	if (!(u32)bpf_get_current_pid_tgid()) {
+	if (!task->pid) {
 		count(c, COUNTER_IDLE);
 		if (s)
 			tick_of_idle(ctx, &s->asleep, c, period_ns);
@@ -339,9 +349,10 @@ static __always_inline void run_sample(struct bpf_perf_event_data *ctx)
 		return;
 	}
 	s->busy = 1;
+	read_ahead(s, __builtin_offsetof(struct scratch, recent_cgroups));
 	if (c->counter[COUNTER_RUNS] % SELF_TIME_EVERY == 0)
 		start = bpf_ktime_get_ns();
-	take_sample(ctx, s, c);
+	take_sample(ctx, s, c, task);
 	if (start)
 		time_self(c, start);
 	s->busy = 0;

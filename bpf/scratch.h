@@ -20,16 +20,25 @@
 #define BLOCK_WORDS                                                                                \
 	16 /* the first 128 bytes of a VMA, an inode or a superblock have what is asked of them */
 
+/* A remembered VMA: by which it is seen later whether it is as it was. */
+struct seen {
+	u64 vma; /* its address; 0: nothing tells */
+	u32 vma_sequence; /* struct vma's */
+	u32 sequence; /* struct space_state's, when it was last known to stand */
+};
+
 /* One executable mapping: the frame word of its first byte, others follow by adding the distance; and its file's slot. */
 struct memo {
 	u64 start, len;
 	u64 word;
+	struct seen seen;
 	u32 slot; /* UNWIND_SLOT_NONE, or SLOT_OF_ANON */
 	u32 pad;
 };
 
-struct range {
+struct stack {
 	u64 start, end;
+	struct seen seen;
 };
 
 /* What tells one state of an address space, and of what is known of files, from all others. */
@@ -41,11 +50,11 @@ struct space_state {
 
 /* An address space, as far as this CPU found it; private to bpf/space.h. */
 struct space {
-	struct space_state state; /* before anything was looked up */
+	struct space_state state; /* of the last sample, before anything was looked up */
 	u64 since_ns; /* CLOCK_BOOTTIME */
 	u32 next_memo, next_stack;
 	bool is_of_record; /* something in it speaks of one record */
-	struct range stacks[SPACE_STACKS]; /* mappings that a stack pointer was in */
+	struct stack stacks[SPACE_STACKS]; /* mappings that a stack pointer was in */
 	struct memo memo[MEMO_SIZE];
 };
 
@@ -55,6 +64,7 @@ struct vma {
 	u64 flags, pgoff;
 	u64 file, mm;
 	u64 entry; /* the VMA itself */
+	u32 sequence; /* the address space's of its last change, of which it may be in the middle */
 };
 
 struct walk {
@@ -135,38 +145,42 @@ struct recent_cgroup {
 };
 
 struct scratch {
+	/* What most samples touch, in few pages; what is before recent_cgroups is read ahead. */
 	struct asleep asleep;
 	u32 busy;
 	u32 nr_words; /* of the part that is being written */
 	u64 last_wake_ns;
 	u64 mm;
-	struct record_sample head;
 	struct walk walk;
-	struct pt_regs
-		regs; /* of user mode; the BPF stack has 512 bytes for all calls, and is full */
 	struct frame frame;
-	struct generated generated;
-	u64 call_target;
 	struct space_state space_state;
 	u32 space_at; /* the address space in hand */
 	u32 memo_hit; /* the mapping that was found last */
 	u32 tables_read; /* which mappings' tables this sample has read */
 	u32 barrier;
 	u64 memo_tables[MEMO_SIZE]; /* as in struct unwind_slot */
-	struct space spaces[1 << SPACE_BITS]; /* by their ids */
-	struct vma vma;
-	struct range stack; /* of find_stack() */
-	struct vma within; /* the mapping that is asked about, while others are looked at */
+	struct stack stack; /* of find_stack() */
+	struct stack asked; /* of space_ask() */
+	u64 block[BLOCK_WORDS];
+	struct recent_cgroup recent_cgroups[1 << RECENT_BITS];
 	struct absent_page absent[1 << ABSENT_BITS]; /* by address space */
+	u64 window[STACK_WINDOW_WORDS];
+	/* As they go into the ring, if nothing has to go between them. */
+	struct record_sample head;
+	u64 words
+		[1024]; /* a power of two above RECORD_MAX_WORDS, so that a mask bounds the index */
+
+	struct space spaces[1 << SPACE_BITS]; /* by their ids */
+	struct pt_regs
+		regs; /* of user mode; the BPF stack has 512 bytes for all calls, and is full */
+	struct generated generated;
+	u64 call_target;
+	struct vma vma;
+	struct vma within; /* the mapping that is asked about, while others are looked at */
 	struct file_key asked_key; /* of find_file(), and its answer */
 	struct file_value asked_value;
 	struct recent_file recent_files[1 << RECENT_BITS];
-	struct recent_cgroup recent_cgroups[1 << RECENT_BITS];
 	u64 node[MAPLE_NODE_WORDS];
-	u64 block[BLOCK_WORDS];
-	u64 window[STACK_WINDOW_WORDS];
-	u64 words
-		[1024]; /* a power of two above RECORD_MAX_WORDS, so that a mask bounds the index */
 	struct rec_map maps[RECORD_MAX_MAPS];
 	struct {
 		struct record_ext head;
@@ -174,6 +188,9 @@ struct scratch {
 	} cgroup;
 };
 #define WORDS_MASK 1023
+_Static_assert(__builtin_offsetof(struct scratch, words) ==
+		       __builtin_offsetof(struct scratch, head) + sizeof(struct record_sample),
+	       "the words follow the head");
 _Static_assert(RECORD_MAX_WORDS <= WORDS_MASK, "the mask covers every word");
 
 struct counters {
@@ -225,6 +242,15 @@ struct {
 	__type(key, u64);
 	__type(value, u8);
 } filter SEC(".maps");
+
+#define CACHE_LINE_BYTES 64
+
+/* Into the CPU's caches, one byte of each line. No load waits for another, so that the misses overlap. */
+static __always_inline void read_ahead(const void *at, u32 bytes)
+{
+	for (u32 i = 0; i < bytes; i += CACHE_LINE_BYTES)
+		(void)*((volatile u8 *)at + i);
+}
 
 static __always_inline struct scratch *scratch_of_cpu(void)
 {

@@ -5,6 +5,11 @@
  * Tables lie in slabs of one size behind an array of maps, so that finding one is two look-ups that the kernel inlines.
  * A cached rule stays right for ever: its key is the frame word, file ids are not reused, and a file revision does not
  * change. What is not final (no table yet) is not cached.
+ *
+ * The cache has two levels. Between two samples at a low rate the program that runs has taken the CPU's own caches for
+ * itself, and each rule of a large cache is a miss there and one in the TLB, one behind the other, since a frame is known
+ * only when the one before has been left. So the rules of the stacks that an address space had last are kept by
+ * themselves, in two or three pages, and those that the last stack needed are read ahead, so that the misses overlap.
  */
 #ifndef FLEETPROF_TABLES_H
 #define FLEETPROF_TABLES_H
@@ -58,6 +63,27 @@ struct {
 
 const volatile __u32 rule_chunks = 1; /* max_entries of rules */
 
+#define NEAR_SET_BITS 8
+#define NEAR_WAYS 2
+#define NEAR_LAST 64 /* a power of two */
+
+/* Frame word → rule, for the address spaces of one hash; the newest of a set comes first, and the oldest goes. */
+struct near_rules {
+	u8 last[NEAR_LAST]; /* the sets that the last stack asked; of a deeper one, its outer frames' */
+	struct cached_rule rules[NEAR_WAYS << NEAR_SET_BITS];
+};
+_Static_assert(NEAR_SET_BITS == 8, "a byte is the number of a set");
+
+/* Private to the programs, per CPU; by the last bits of an address space's number. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1); /* a power of two, set before loading */
+	__type(key, u32);
+	__type(value, struct near_rules);
+} near_rules SEC(".maps");
+
+const volatile __u32 near_blocks = 1; /* max_entries of near_rules */
+
 static __always_inline const void *slab_of(u32 place)
 {
 	u32 number = unwind_place_slab(place), zero = 0;
@@ -102,6 +128,35 @@ static __always_inline struct cached_rule *cached_rule_of(u64 word)
 	struct rule_chunk *rules_of_cpu = bpf_map_lookup_elem(&rules, &chunk);
 
 	return rules_of_cpu ? &rules_of_cpu->rules[hash >> (64 - RULE_CHUNK_BITS)] : NULL;
+}
+
+static __always_inline struct near_rules *near_rules_of(u32 space)
+{
+	space &= near_blocks - 1;
+	return bpf_map_lookup_elem(&near_rules, &space);
+}
+
+/* Into the CPU's caches what the last stack needed. No load waits for another. */
+static __always_inline void read_near_ahead(const struct near_rules *near)
+{
+	for (u32 i = 0; i < NEAR_LAST; i++)
+		(void)*(const volatile u64 *)&near->rules[NEAR_WAYS * near->last[i]].tag;
+}
+
+/* The set of word, for the index-th frame. */
+static __always_inline struct cached_rule *near_set(struct near_rules *near, u64 word, u32 index)
+{
+	u32 set = word * 0x9e3779b97f4a7c15ULL >> (64 - NEAR_SET_BITS);
+
+	near->last[index & (NEAR_LAST - 1)] = set;
+	return &near->rules[NEAR_WAYS * set];
+}
+
+static __always_inline void add_near(struct cached_rule *set, u64 tag, u64 rule)
+{
+	set[1] = set[0];
+	set[0].tag = tag;
+	set[0].rule = rule;
 }
 
 #endif

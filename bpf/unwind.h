@@ -22,6 +22,7 @@
 struct unwind_context {
 	struct scratch *s;
 	struct counters *c;
+	struct near_rules *near;
 };
 
 /* How much of the stack there is from addr on, as far as is known: up to a window full; one word at least. */
@@ -100,8 +101,6 @@ __noinline int find_stack(struct scratch *s, u64 addr)
 	space_before_look_up(s);
 	if (vma_find(s, s->mm, addr) != VMA_FOUND)
 		return false;
-	s->stack.start = s->vma.start;
-	s->stack.end = s->vma.end;
 	space_add_stack(s);
 	return true;
 }
@@ -167,11 +166,33 @@ static __always_inline bool is_sigreturn(struct scratch *s)
 	       code_is_sigreturn(code[0], code[1]);
 }
 
-/* What s->frame's table says about it; remembered, if it is final. */
-static __always_inline u64 rule_of_frame(struct scratch *s)
+/* From the large cache, else from the table. */
+static __always_inline u64 rule_from_afar(struct scratch *s, u64 tag)
 {
-	struct cached_rule *cached;
-	u64 word = s->frame.word, table = s->frame.table, rule = UNWIND_GAP, tag;
+	struct cached_rule *cached = cached_rule_of(s->frame.word);
+	u64 rule = UNWIND_GAP;
+
+	if (!cached)
+		return UNWIND_GAP;
+	if (cached->tag == tag)
+		return cached->rule;
+	s->walk.rule_misses++;
+	if (s->frame.table != UNWIND_TABLE_NONE) {
+		search_table(s);
+		rule = s->frame.rule;
+	}
+	if (rule == UNWIND_GAP && is_sigreturn(s))
+		rule = UNWIND_SIGNAL;
+	cached->tag = tag;
+	cached->rule = rule;
+	return rule;
+}
+
+/* What s->frame's table says about it; remembered, if it is final. */
+static __always_inline u64 rule_of_frame(struct scratch *s, struct near_rules *near, u32 index)
+{
+	struct cached_rule *set;
+	u64 table = s->frame.table, rule, tag;
 
 	switch (table) {
 	case UNWIND_TABLE_ANON:
@@ -181,22 +202,15 @@ static __always_inline u64 rule_of_frame(struct scratch *s)
 	case UNWIND_TABLE_PENDING:
 		return is_sigreturn(s) ? UNWIND_SIGNAL : UNWIND_GAP;
 	}
-	cached = cached_rule_of(word);
-	if (!cached)
-		return UNWIND_GAP;
 	/* A file may get a better table later: what another one said of the word does not count. */
-	tag = word ^ table * 0x9e3779b97f4a7c15ULL;
-	if (cached->tag == tag)
-		return cached->rule;
-	s->walk.rule_misses++;
-	if (table != UNWIND_TABLE_NONE) {
-		search_table(s);
-		rule = s->frame.rule;
-	}
-	if (rule == UNWIND_GAP && is_sigreturn(s))
-		rule = UNWIND_SIGNAL;
-	cached->tag = tag;
-	cached->rule = rule;
+	tag = s->frame.word ^ table * 0x9e3779b97f4a7c15ULL;
+	set = near_set(near, s->frame.word, index);
+	if (set[0].tag == tag)
+		return set[0].rule;
+	if (set[1].tag == tag)
+		return set[1].rule;
+	rule = rule_from_afar(s, tag);
+	add_near(set, tag, rule);
 	return rule;
 }
 
@@ -303,7 +317,7 @@ static long unwind_frame(u32 index, struct unwind_context *u)
 			w->end = w->bridge;
 		return 1;
 	}
-	rule = rule_of_frame(s);
+	rule = rule_of_frame(s, u->near, index);
 	push_frame(s, rule);
 	w->end = unwind_step(s, rule);
 	return w->end != END_NONE;
@@ -312,10 +326,13 @@ static long unwind_frame(u32 index, struct unwind_context *u)
 /* Adds the user part of the stack to s->words, and a mark where it is not complete. The walk has its registers. */
 static __always_inline void unwind_user(struct scratch *s, struct counters *c)
 {
-	struct unwind_context u = { .s = s, .c = c };
+	struct unwind_context u = { .s = s, .c = c, .near = near_rules_of(s->space_at) };
 	const struct absent_page *absent = absent_page_of(s);
 	struct walk *w = &s->walk;
 
+	if (!u.near)
+		return; /* an array has its elements; the verifier cannot know */
+	read_near_ahead(u.near);
 	w->exact = true;
 	w->window_len = 0;
 	w->rule_misses = 0;

@@ -130,6 +130,16 @@ static __always_inline bool vma_state(struct mm_struct *mm, struct space_state *
 	return true;
 }
 
+/* When a VMA was last locked to be changed. A kernel that does not say it has no vma_state() either. */
+static __always_inline u32 vma_sequence(struct scratch *s, struct vm_area_struct *vma)
+{
+	struct vm_area_struct___locked *locked = (void *)vma;
+
+	if (!bpf_core_field_exists(locked->vm_lock_seq))
+		return 0;
+	return FROM_BLOCK(s->block, locked, vm_lock_seq);
+}
+
 /* Reads the VMA behind entry in one go and checks that it is what the walk promised. */
 static __always_inline bool vma_read(struct scratch *s, u64 entry, u64 mm, u64 addr)
 {
@@ -144,6 +154,7 @@ static __always_inline bool vma_read(struct scratch *s, u64 entry, u64 mm, u64 a
 	v->flags = FROM_BLOCK(s->block, vma, vm_flags);
 	v->pgoff = FROM_BLOCK(s->block, vma, vm_pgoff);
 	v->file = (u64)FROM_BLOCK(s->block, vma, vm_file);
+	v->sequence = vma_sequence(s, vma);
 	return v->mm == mm && addr >= v->start && addr < v->end;
 }
 
@@ -156,6 +167,19 @@ static __always_inline bool vma_unchanged(struct scratch *s)
 	       FROM_BLOCK(s->block, vma, vm_start) == s->vma.start &&
 	       (u64)FROM_BLOCK(s->block, vma, vm_mm) == s->vma.mm &&
 	       (u64)FROM_BLOCK(s->block, vma, vm_file) == s->vma.file;
+}
+
+/* Is the VMA that was seen the one of this address space from start to end, and was it not changed since? */
+static __always_inline bool vma_stands(struct scratch *s, const struct seen *seen, u64 start,
+				       u64 end)
+{
+	struct vm_area_struct *vma = (void *)seen->vma;
+
+	return seen->vma && !bpf_probe_read_kernel(s->block, sizeof(s->block), vma) &&
+	       FROM_BLOCK(s->block, vma, vm_start) == start &&
+	       FROM_BLOCK(s->block, vma, vm_end) == end &&
+	       (u64)FROM_BLOCK(s->block, vma, vm_mm) == s->mm &&
+	       vma_sequence(s, vma) == seen->vma_sequence;
 }
 
 /*

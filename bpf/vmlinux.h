@@ -133,6 +133,9 @@ struct vm_area_struct {
 	unsigned long vm_pgoff;
 	struct file *vm_file;
 };
+struct vm_area_struct___locked { /* since 6.4, with CONFIG_PER_VMA_LOCK */
+	unsigned int vm_lock_seq;
+};
 
 typedef struct {
 	s64 counter;

@@ -56,6 +56,7 @@ struct native_map {
 	u64 word; /* of its first byte */
 	u64 table;
 	bool executable;
+	u32 sequence; /* of the last change */
 };
 
 /* What a walk stands on. */
@@ -68,6 +69,7 @@ static struct {
 	u32 nr_slabs, slab_used;
 	u64 thread_base; /* %fs of the thread */
 	u64 looked_up; /* times that the list of mappings was asked for a stack */
+	u64 asked; /* times that a mapping was asked whether it still is what it was */
 } native;
 
 static void *native_lookup(const void *map, const void *key);
@@ -96,9 +98,13 @@ struct pt_regs {
 #include "bpf/unwind_slot.h"
 #include "bpf/scratch.h"
 #include "bpf/tables.h"
+
+static bool vma_stands(struct scratch *s, const struct seen *seen, u64 start, u64 end);
+
 #include "bpf/space.h"
 
 static struct rule_chunk native_rules;
+static struct near_rules native_near;
 
 static void *native_lookup(const void *map, const void *key)
 {
@@ -106,6 +112,8 @@ static void *native_lookup(const void *map, const void *key)
 
 	if (map == &rules)
 		return &native_rules;
+	if (map == &near_rules)
+		return &native_near;
 	if (map == &slabs)
 		return index < native.nr_slabs ? native.slabs[index] : NULL;
 	return (void *)map; /* a slab is its own only element */
@@ -133,7 +141,17 @@ static int vma_find(struct scratch *s, u64 mm, u64 addr)
 		return VMA_NONE;
 	s->vma.start = map->start;
 	s->vma.end = map->end;
+	s->vma.entry = (u64)(uintptr_t)map;
+	s->vma.sequence = map->sequence;
 	return VMA_FOUND;
+}
+
+static bool vma_stands(struct scratch *s, const struct seen *seen, u64 start, u64 end)
+{
+	const struct native_map *map = (const void *)(uintptr_t)seen->vma;
+
+	native.asked++;
+	return map && map->start == start && map->end == end && map->sequence == seen->vma_sequence;
 }
 
 static enum end_reason find_address(struct scratch *s, struct counters *c, u64 addr)
@@ -210,6 +228,12 @@ static inline u64 native_place(const void *image)
 		((u32 *)native_at(directory))[i] = place;
 	}
 	return unwind_slot_table(directory, header->first_group, nr);
+}
+
+static inline void native_forget_rules(void)
+{
+	memset(&native_near, 0, sizeof(native_near));
+	memset(&native_rules, 0, sizeof(native_rules));
 }
 
 /*

@@ -19,6 +19,8 @@
 #define SLABS_MAX 65535u /* a place has 16 bits for the slab */
 #define RULE_CHUNK_BYTES 32768u /* struct rule_chunk of bpf/tables.h */
 #define RULE_CHUNKS_MAX 4u /* 8,192 rules: more only miss the CPU's own caches */
+#define NEAR_RULES_BYTES 8256u /* struct near_rules */
+#define NEAR_BLOCKS_MAX 16u /* one for each address space that a CPU remembers */
 
 static char libbpf_says[512];
 
@@ -116,14 +118,30 @@ uint32_t sampler_outer_entries(const struct sampler_config *config)
 	return (uint32_t)MIN(MAX(slabs, 1u), (uint64_t)SLABS_MAX) + 1;
 }
 
+/* The largest power of two, 1 at least, of which so many fit. */
+static uint32_t blocks_in(uint64_t bytes, uint32_t block_bytes, uint32_t max)
+{
+	uint32_t nr = 1;
+
+	while (nr < max && 2ULL * nr * block_bytes <= bytes)
+		nr *= 2;
+	return nr;
+}
+
+static uint32_t near_blocks(const struct sampler_config *config)
+{
+	uint64_t bytes = config->rule_cache_bytes;
+
+	bytes = MIN(bytes / 2, bytes - MIN(bytes, RULE_CHUNK_BYTES));
+	return blocks_in(bytes, NEAR_RULES_BYTES, NEAR_BLOCKS_MAX);
+}
+
 static uint32_t rule_chunks(const struct sampler_config *config)
 {
-	uint32_t chunks = 1;
+	uint64_t near = near_blocks(config) * (uint64_t)NEAR_RULES_BYTES;
 
-	while (chunks < RULE_CHUNKS_MAX &&
-	       2ULL * chunks * RULE_CHUNK_BYTES <= config->rule_cache_bytes)
-		chunks *= 2;
-	return chunks;
+	return blocks_in(config->rule_cache_bytes - MIN(near, config->rule_cache_bytes),
+			 RULE_CHUNK_BYTES, RULE_CHUNKS_MAX);
 }
 
 static int size_maps(struct sampler *s, const struct sampler_config *config)
@@ -138,6 +156,7 @@ static int size_maps(struct sampler *s, const struct sampler_config *config)
 		{ s->bpf->maps.slabs, sampler_outer_entries(config) },
 		{ s->bpf->maps.tables, config->max_tables },
 		{ s->bpf->maps.rules, rule_chunks(config) },
+		{ s->bpf->maps.near_rules, near_blocks(config) },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
@@ -161,6 +180,7 @@ int sampler_load(struct sampler *s, const struct sampler_config *config, struct 
 	if (getrandom((void *)&s->bpf->rodata->hash_seed, 8, GRND_NONBLOCK) != 8)
 		s->bpf->rodata->hash_seed = clock_boot_ns();
 	s->bpf->rodata->rule_chunks = rule_chunks(config);
+	s->bpf->rodata->near_blocks = near_blocks(config);
 	r = size_maps(s, config);
 	if (!r)
 		r = sampler_bpf__load(s->bpf);

@@ -87,6 +87,9 @@ static void share_maps(struct walks_bpf *walks, int program)
 		    map == walks->maps.tables || map == walks->maps.slabs) {
 			if (bpf_map__reuse_fd(map, fd))
 				die(map_info.name);
+		} else if (map == walks->maps.near_rules) {
+			bpf_map__set_max_entries(map, map_info.max_entries);
+			walks->rodata->near_blocks = map_info.max_entries;
 		} else if (map == walks->maps.rules) {
 			bpf_map__set_max_entries(map, map_info.max_entries);
 			walks->rodata->rule_chunks = map_info.max_entries;

@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #define MIB (1ull << 20)
+#define CACHE_MIN (41ull << 10) /* of a CPU: 2,048 rules, and 512 close together */
 
 static uint64_t total(const struct budget *b)
 {
@@ -22,7 +23,7 @@ static void check_parts(uint64_t limit, unsigned int nr_cpus)
 	CHECK(total(&b) > limit - 16); /* nothing is left lying about either */
 	CHECK(b.ring >= MIB && !(b.ring & (b.ring - 1)));
 	CHECK(b.unwind_tables >= 8 * MIB);
-	CHECK(b.unwind_cache >= nr_cpus * 32768ull && b.unwind_cache % (nr_cpus * 32768ull) == 0);
+	CHECK(b.unwind_cache >= nr_cpus * CACHE_MIN && b.unwind_cache % (nr_cpus * CACHE_MIN) == 0);
 	CHECK(b.nr_children >= 1 && b.nr_children <= BUDGET_CHILDREN_MAX);
 	CHECK(b.symbolizer_child >= 20 * MIB);
 	CHECK_INT(b.symbolizer_child * b.nr_children, b.symbolizer_children);

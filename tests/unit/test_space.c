@@ -56,9 +56,6 @@ static void test_changes_are_noticed(void)
 {
 	set_up();
 	CHECK_INT(sample(0), 1);
-	s.space_state.sequence++;
-	CHECK_INT(sample(0), 1);
-	CHECK_INT(sample(0), 0);
 	s.space_state.generation++;
 	CHECK_INT(sample(0), 1);
 	CHECK_INT(sample(0), 0);
@@ -70,6 +67,7 @@ static void test_changes_are_noticed(void)
 	CHECK_INT(sample(0), 0);
 	/* What is not there any more is not found. */
 	s.space_state.sequence++;
+	native.maps[0].sequence = s.space_state.sequence;
 	native.nr_maps = 0;
 	s.walk.sp = stack_start(0) + 64;
 	native_walk(&s);
@@ -135,37 +133,91 @@ static void add_mapping(u64 start)
 
 	memo->start = start;
 	memo->len = 0x1000;
+	memo->seen.sequence = s.space_state.sequence;
+}
+
+/* The number of the remembered mapping that holds addr; MEMO_SIZE: none does. */
+static u32 mapping_of(u64 addr)
+{
+	return space_mapping(&s, addr) ? s.memo_hit : MEMO_SIZE;
 }
 
 static void test_mappings(void)
 {
-	const struct space *space;
-
 	set_up();
 	space_take(&s);
-	space = space_of(&s);
-	CHECK_INT(space_mapping(space, 0), MEMO_SIZE);
+	CHECK_INT(mapping_of(0), MEMO_SIZE);
 	for (u32 i = 0; i < MEMO_SIZE; i++)
 		add_mapping((i + 1) * 0x10000);
 	CHECK_INT(space_take(&s), true);
 	for (u32 i = 0; i < MEMO_SIZE; i++) {
-		CHECK_INT(space_mapping(space, (i + 1) * 0x10000), i);
-		CHECK_INT(space_mapping(space, (i + 1) * 0x10000 + 0xfff), i);
-		CHECK_INT(space_mapping(space, (i + 1) * 0x10000 + 0x1000), MEMO_SIZE);
+		CHECK_INT(mapping_of((i + 1) * 0x10000), i);
+		CHECK_INT(mapping_of((i + 1) * 0x10000 + 0xfff), i);
+		CHECK_INT(mapping_of((i + 1) * 0x10000 + 0x1000), MEMO_SIZE);
 	}
 	/* The newcomer takes the oldest one's place, and not what was read of its table. */
 	s.tables_read = 3;
 	add_mapping(0x900000);
 	CHECK_INT(s.memo_hit, 0);
 	CHECK_INT(s.tables_read, 2);
-	CHECK_INT(space_mapping(space, 0x10000), MEMO_SIZE);
-	CHECK_INT(space_mapping(space, 0x900000), 0);
+	CHECK_INT(mapping_of(0x10000), MEMO_SIZE);
+	CHECK_INT(mapping_of(0x900000), 0);
 	/* Each sample reads the tables anew. */
 	CHECK_INT(space_take(&s), true);
 	CHECK_INT(s.tables_read, 0);
+	/* After a change one that nothing was seen by is no more; this sample has used another one already, which is. */
 	s.space_state.sequence++;
+	CHECK_INT(space_take(&s), true);
+	s.tables_read = 2;
+	CHECK_INT(mapping_of(0x20000), 1);
+	CHECK_INT(mapping_of(0x900000), MEMO_SIZE);
+	s.space_state.generation++;
 	CHECK_INT(space_take(&s), false);
-	CHECK_INT(space_mapping(space, 0x900000), MEMO_SIZE);
+	CHECK_INT(mapping_of(0x30000), MEMO_SIZE);
+}
+
+/* The address space has been changed, and the VMA of the i-th stack has not, or has: see what is asked of it. */
+static void test_a_change_elsewhere(void)
+{
+	set_up();
+	for (u32 i = 0; i < STACKS; i++)
+		native.maps[i].sequence = 39;
+	CHECK_INT(sample(0), 1);
+	native.asked = 0;
+	s.space_state.sequence += 2;
+	CHECK_INT(sample(0), 0);
+	CHECK_INT(native.asked, 1);
+	CHECK_INT(sample(0), 0);
+	CHECK_INT(native.asked, 1); /* in the same state it is not asked again */
+	s.space_state.sequence += 2;
+	native.maps[0].sequence = s.space_state.sequence - 1;
+	CHECK_INT(sample(0), 1);
+	CHECK_INT(sample(0), 0);
+	/* Another one in the same place. */
+	s.space_state.sequence += 2;
+	native.maps[0] = (struct native_map) { .start = stack_start(0),
+					       .end = stack_start(0) + 2 * STACK_BYTES,
+					       .sequence = native.maps[0].sequence };
+	s.walk.pc = 0;
+	s.walk.sp = stack_start(0) + 64;
+	native_walk(&s);
+	CHECK_INT(s.walk.stack_end, stack_start(0) + 2 * STACK_BYTES);
+}
+
+/* A VMA that is locked while it is read may be changed after that under the same lock. */
+static void test_a_change_on_its_way(void)
+{
+	for (u32 ahead = 0; ahead < 2; ahead++) {
+		set_up();
+		native.maps[0].sequence = s.space_state.sequence + ahead;
+		CHECK_INT(sample(0), 1);
+		native.asked = 0;
+		s.space_state.sequence += 2;
+		CHECK_INT(sample(0), 1);
+		CHECK_INT(sample(0), 0);
+		s.space_state.sequence += 2;
+		CHECK_INT(sample(0), 0); /* seen again after the change, it stands */
+	}
 }
 
 int main(void)
@@ -177,5 +229,7 @@ int main(void)
 	RUN(test_more_stacks_than_are_remembered);
 	RUN(test_address_spaces_side_by_side);
 	RUN(test_mappings);
+	RUN(test_a_change_elsewhere);
+	RUN(test_a_change_on_its_way);
 	return 0;
 }

@@ -103,7 +103,7 @@ static void set_up(void)
 				      [SAVED + 3] = 192 };
 
 	memset(&s, 0, sizeof(s));
-	memset(&native_rules, 0, sizeof(native_rules));
+	native_forget_rules();
 	memset(stack, 0, sizeof(stack));
 	memset(other, 0, sizeof(other));
 	native.read = read_user;
@@ -257,7 +257,7 @@ static void test_no_table(void)
 	CHECK_INT(walk(AT(SP_8), STACK, STACK + 16), END_ROOT);
 	CHECK_INT(s.nr_words, 3);
 	CHECK_INT(s.words[1], FRAME_MAKE_MARK(FRAME_MARK_GAP_BY_FP, END_TABLE_PENDING));
-	memset(&native_rules, 0, sizeof(native_rules));
+	native_forget_rules();
 	native.maps[0].table =
 		UNWIND_TABLE_NONE; /* frame pointers are all there is: nothing to mark */
 	CHECK_INT(walk(AT(SP_8), STACK, STACK + 16), END_ROOT);
@@ -291,7 +291,7 @@ static void test_registers_of_callers(void)
 	CHECK_INT(walk(AT(SP_8), STACK, 0), END_ROOT);
 	CHECK_INT(s.nr_words, 3);
 	words[DEREF] = reg | 3 << 8;
-	memset(&native_rules, 0, sizeof(native_rules));
+	native_forget_rules();
 	s.walk.regs[3] = STACK + 8 * 10; /* %rbx */
 	CHECK_INT(walk(AT(DEREF), STACK, 0), END_ROOT);
 	CHECK_INT(walk(AT(SP_8), STACK, 0), END_UNSUPPORTED);
@@ -322,7 +322,7 @@ static void generate(u32 where)
 
 static void check_generated(u32 pc, u64 sp)
 {
-	memset(&native_rules, 0, sizeof(native_rules));
+	native_forget_rules();
 	CHECK_INT(walk(JIT + pc, sp, STACK + 8 * 3), END_ROOT);
 	CHECK_INT(s.nr_words, 4);
 	CHECK_INT(s.words[0], FRAME_MAKE_ANON(JIT + pc));
