@@ -125,10 +125,19 @@ __noinline int map_once(struct scratch *s, u64 addr)
 	return END_NONE;
 }
 
-static __always_inline int map_address(struct scratch *s, struct counters *c, u64 addr)
+/*
+ * The mapping that holds addr becomes s->memo_hit; END_NONE, or why there is none. A global function, so that the verifier
+ * reads it once.
+ */
+__noinline int find_mapping(struct scratch *s, struct counters *c, u64 addr)
 {
-	int end = map_once(s, addr);
+	int end;
 
+	if (!s || !c)
+		return END_NO_MAP;
+	if (space_mapping(s, addr))
+		return END_NONE;
+	end = map_once(s, addr);
 	if (end != END_NO_MAP_RACE)
 		return end;
 	count(c, COUNTER_MAP_RETRY);
@@ -165,8 +174,8 @@ static __always_inline enum end_reason find_address(struct scratch *s, struct co
 		s->frame.table = UNWIND_TABLE_CALLED;
 		return END_NONE;
 	}
-	if (!space_mapping(s, addr)) {
-		end = map_address(s, c, addr);
+	if (!space_has_in_hand(s, addr)) {
+		end = find_mapping(s, c, addr);
 		if (end)
 			return end;
 	}

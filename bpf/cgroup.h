@@ -54,8 +54,9 @@ static __always_inline bool cgroup_of_subsystem(struct css_set *set, u64 subsyst
 static __always_inline u64 cgroup_of_task(struct task_struct *task, struct kernfs_node **ret_node)
 {
 	struct css_set *set = task->cgroups;
-	struct kernfs_node *kn = set->dfl_cgrp->kn;
-	u64 id = kn->id, key;
+	/* Plain numbers, as the other hierarchies' are: of pointers of two kinds the verifier would follow each to the end. */
+	struct kernfs_node *kn = BPF_CORE_READ(set->dfl_cgrp, kn);
+	u64 id = BPF_CORE_READ(kn, id), key;
 
 	*ret_node = kn;
 	if (id != CGROUP_ROOT_ID)

@@ -115,41 +115,41 @@ static __always_inline bool space_still_has(struct scratch *s, struct seen *seen
 	return true;
 }
 
-/* Has this sample used the mapping s->memo_hit already, or does it stand still? If not, it is forgotten. */
+/* Does s->memo_hit stand, which this sample has not used yet? If not, it is forgotten. */
 static __always_inline bool space_mapping_stands(struct scratch *s)
 {
-	u32 at = s->memo_hit & (MEMO_SIZE - 1);
-	struct memo *memo = &space_of(s)->memo[at];
+	struct memo *memo = &space_of(s)->memo[s->memo_hit & (MEMO_SIZE - 1)];
 
-	if (s->tables_read >> at & 1)
-		return true;
 	if (space_still_has(s, &memo->seen, memo->start, memo->start + memo->len))
 		return true;
 	memo->len = 0;
 	return false;
 }
 
-/*
- * The remembered mapping that holds addr becomes s->memo_hit; false: none does. The one that was found last is tried first:
- * a stack stays in a file for some frames.
- */
+/* Is addr in the mapping s->memo_hit, and has this sample used that? A stack stays in a file for some frames. */
+static __always_inline bool space_has_in_hand(struct scratch *s, u64 addr)
+{
+	u32 at = s->memo_hit & (MEMO_SIZE - 1);
+	const struct memo *memo = &space_of(s)->memo[at];
+
+	return addr - memo->start < memo->len && (s->tables_read >> at & 1);
+}
+
+/* The remembered mapping that holds addr becomes s->memo_hit; false: none does. */
 static __always_inline bool space_mapping(struct scratch *s, u64 addr)
 {
 	const struct space *space = space_of(s);
-	const struct memo *memo = &space->memo[s->memo_hit & (MEMO_SIZE - 1)];
 	u32 hit = MEMO_SIZE;
 
-	if (addr - memo->start >= memo->len) {
 #pragma unroll
-		for (u32 i = 0; i < MEMO_SIZE; i++) {
-			if (addr - space->memo[i].start < space->memo[i].len)
-				hit = i;
-		}
-		if (hit == MEMO_SIZE)
-			return false;
-		s->memo_hit = hit;
+	for (u32 i = 0; i < MEMO_SIZE; i++) {
+		if (addr - space->memo[i].start < space->memo[i].len)
+			hit = i;
 	}
-	return space_mapping_stands(s);
+	if (hit == MEMO_SIZE)
+		return false;
+	s->memo_hit = hit;
+	return (s->tables_read >> hit & 1) || space_mapping_stands(s);
 }
 
 /* Room for one more mapping, in place of the oldest. Its number is in s->memo_hit. */

@@ -166,35 +166,46 @@ static __always_inline bool is_sigreturn(struct scratch *s)
 	       code_is_sigreturn(code[0], code[1]);
 }
 
-/* From the large cache, else from the table. */
-static __always_inline u64 rule_from_afar(struct scratch *s, u64 tag)
+/* What else there is of the word's rule is not of this table: a file may get a better one later. */
+static __always_inline u64 rule_tag(const struct frame *frame)
 {
-	struct cached_rule *cached = cached_rule_of(s->frame.word);
-	u64 rule = UNWIND_GAP;
+	return frame->word ^ frame->table * 0x9e3779b97f4a7c15ULL;
+}
 
+/* From the large cache, else from the table, into s->frame.rule. A global function, so that the verifier reads it once. */
+__noinline int rule_from_afar(struct scratch *s)
+{
+	struct cached_rule *cached;
+	u64 tag;
+
+	if (!s)
+		return 0;
+	tag = rule_tag(&s->frame);
+	s->frame.rule = UNWIND_GAP;
+	cached = cached_rule_of(s->frame.word);
 	if (!cached)
-		return UNWIND_GAP;
-	if (cached->tag == tag)
-		return cached->rule;
-	s->walk.rule_misses++;
-	if (s->frame.table != UNWIND_TABLE_NONE) {
-		search_table(s);
-		rule = s->frame.rule;
+		return 0;
+	if (cached->tag == tag) {
+		s->frame.rule = cached->rule;
+		return 0;
 	}
-	if (rule == UNWIND_GAP && is_sigreturn(s))
-		rule = UNWIND_SIGNAL;
+	s->walk.rule_misses++;
+	if (s->frame.table != UNWIND_TABLE_NONE)
+		search_table(s);
+	if (s->frame.rule == UNWIND_GAP && is_sigreturn(s))
+		s->frame.rule = UNWIND_SIGNAL;
 	cached->tag = tag;
-	cached->rule = rule;
-	return rule;
+	cached->rule = s->frame.rule;
+	return 0;
 }
 
 /* What s->frame's table says about it; remembered, if it is final. */
 static __always_inline u64 rule_of_frame(struct scratch *s, struct near_rules *near, u32 index)
 {
 	struct cached_rule *set;
-	u64 table = s->frame.table, rule, tag;
+	u64 tag;
 
-	switch (table) {
+	switch (s->frame.table) {
 	case UNWIND_TABLE_ANON:
 		return UNWIND_GAP;
 	case UNWIND_TABLE_CALLED:
@@ -202,16 +213,15 @@ static __always_inline u64 rule_of_frame(struct scratch *s, struct near_rules *n
 	case UNWIND_TABLE_PENDING:
 		return is_sigreturn(s) ? UNWIND_SIGNAL : UNWIND_GAP;
 	}
-	/* A file may get a better table later: what another one said of the word does not count. */
-	tag = s->frame.word ^ table * 0x9e3779b97f4a7c15ULL;
+	tag = rule_tag(&s->frame);
 	set = near_set(near, s->frame.word, index);
 	if (set[0].tag == tag)
 		return set[0].rule;
 	if (set[1].tag == tag)
 		return set[1].rule;
-	rule = rule_from_afar(s, tag);
-	add_near(set, tag, rule);
-	return rule;
+	rule_from_afar(s);
+	add_near(set, tag, s->frame.rule);
+	return s->frame.rule;
 }
 
 /* Adds the frame's word; before it the mark that says how it was found, if not by a table, once for several such frames. */
