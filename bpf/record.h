@@ -115,7 +115,7 @@ enum sample_counter {
 	COUNTER_FRAMES, /* words of user stacks, marks included */
 	COUNTER_RULE_MISSES, /* of them, not in the rule cache: searched in a table */
 	COUNTER_BY_PROLOGUE, /* of them, found by reading generated code */
-	COUNTER_SPACES_RECALLED, /* samples whose address space was as an earlier one had found it */
+	COUNTER_SPACES_RECALLED, /* samples of whose address space an earlier one had left something */
 	COUNTER_SELF_TIMED_RUNS, /* one run in 16 times itself */
 	COUNTER_SELF_TIMED_NS,
 	COUNTER_SELF_TIMED_MAX_NS,

@@ -50,7 +50,7 @@ struct space_state {
 
 /* An address space, as far as this CPU found it; private to bpf/space.h. */
 struct space {
-	struct space_state state; /* of the last sample, before anything was looked up */
+	struct space_state state; /* of the first sample, before anything was looked up */
 	u64 since_ns; /* CLOCK_BOOTTIME */
 	u32 next_memo, next_stack;
 	bool is_of_record; /* something in it speaks of one record */

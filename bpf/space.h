@@ -67,10 +67,8 @@ __noinline int space_take(struct scratch *s)
 	s->tables_read = 0;
 	space = space_of(s);
 	read_ahead(space, sizeof(*space));
-	if (space_stands(space, &s->space_state, now_ns)) {
-		space->state.sequence = s->space_state.sequence;
+	if (space_stands(space, &s->space_state, now_ns))
 		return true;
-	}
 	__builtin_memset(space, 0, sizeof(*space));
 	space->state = s->space_state;
 	space->since_ns = now_ns;

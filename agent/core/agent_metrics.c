@@ -302,7 +302,7 @@ static void add_unwind_tables(struct agent *a, struct buf *b)
 	       "… found by reading generated code that keeps no frame pointers.",
 	       a->counts.loss.sampler.bpf[COUNTER_BY_PROLOGUE]);
 	number(b, "spaces_recalled_total", "counter",
-	       "Samples of address spaces that were as an earlier sample had found them.",
+	       "Samples of address spaces of which an earlier sample had left something.",
 	       a->counts.loss.sampler.bpf[COUNTER_SPACES_RECALLED]);
 }
 

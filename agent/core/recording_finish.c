@@ -240,7 +240,7 @@ static void print_tables(const struct recording *r)
 	printf("unwind tables: %" PRIu64 " placed (%.1f MB), %" PRIu64
 	       " of them an equal file's, %" PRIu64 " files have none, %" PRIu64 " failed, %" PRIu64
 	       " without room; user frames: %" PRIu64 ", of them %" PRIu64 " searched, %" PRIu64
-	       " found by reading generated code; address spaces: %" PRIu64 " times as before\n",
+	       " found by reading generated code; address spaces: %" PRIu64 " times remembered\n",
 	       t.placed, (double)t.bytes / (1 << 20), t.shared, t.none, t.failed, t.evicted,
 	       c[COUNTER_FRAMES], c[COUNTER_RULE_MISSES], c[COUNTER_BY_PROLOGUE],
 	       c[COUNTER_SPACES_RECALLED]);
