@@ -326,16 +326,16 @@ static bool is_marked(const uint64_t *bitmap, uint64_t bit)
 /* The first marked address from … to, or to. */
 static uint64_t find_marked(const struct code_starts *s, uint64_t from, uint64_t to)
 {
-	uint64_t at = MAX(from, s->low), end = MIN(to, s->high);
+	uint64_t bit = MAX(from, s->low) - s->low;
+	uint64_t end = MAX(MIN(to, s->high), s->low) - s->low;
 
-	while (at < end) {
-		uint64_t bit = at - s->low;
+	while (bit < end) {
 		uint64_t left =
 			(s->sure[bit / 64] | (s->pointed ? s->pointed[bit / 64] : 0)) >> (bit & 63);
 
 		if (left)
-			return MIN(at + (uint64_t)__builtin_ctzll(left), to);
-		at += 64 - (bit & 63);
+			return MIN(s->low + bit + (uint64_t)__builtin_ctzll(left), to);
+		bit += 64 - (bit & 63);
 	}
 	return to;
 }

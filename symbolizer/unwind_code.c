@@ -3,8 +3,10 @@
 #include "symbolizer/code_flow.h"
 
 #include <errno.h>
+#include <string.h>
 
 #define PADDING_MAX 15 /* between functions */
+#define CONTEXT_ENTRY_BYTES 3
 
 struct unwind_code {
 	struct code_starts *starts;
@@ -34,8 +36,6 @@ struct unwind_code *unwind_code_free(struct unwind_code *code)
 	free(code);
 	return NULL;
 }
-
-#define CONTEXT_ENTRY_BYTES 3
 
 struct emitter {
 	unwind_code_fn fn;
@@ -68,7 +68,6 @@ static bool is_padding(const uint8_t *code, uint32_t size)
 	return true;
 }
 
-/* The rows of a part that was followed. */
 /*
  * push %rbp; jmp *%rbx: a coroutine's first code. The return address is what whoever made the coroutine left in %rbp, the
  * function in %rbx, which no caller hands over: nobody called. Mostly it has no symbol.
@@ -78,6 +77,7 @@ static bool is_context_entry(const uint8_t *code, size_t size)
 	return size >= CONTEXT_ENTRY_BYTES && !memcmp(code, "\x55\xff\xe3", CONTEXT_ENTRY_BYTES);
 }
 
+/* The rows of a part that was followed. */
 static void emit_rows(struct emitter *e, const struct code_state *states, const uint8_t *bytes,
 		      uint64_t from, uint32_t size)
 {
@@ -125,11 +125,13 @@ static void add_part(struct unwind_code *c, struct emitter *e, const uint8_t *by
 /* How much is followed in one go: up to a function, if the rest is too long, so that none is cut. */
 static uint32_t part_bytes(const struct unwind_code *c, uint64_t from, uint64_t to)
 {
-	uint64_t end = from + CODE_FLOW_BYTES_MAX, at = end - CODE_FLOW_BYTES_MAX / 8, cut = end;
+	uint64_t end, at, cut;
 	enum code_start how;
 
-	if (to <= end)
+	if (to - from <= CODE_FLOW_BYTES_MAX)
 		return (uint32_t)(to - from);
+	end = cut = from + CODE_FLOW_BYTES_MAX;
+	at = end - CODE_FLOW_BYTES_MAX / 8;
 	for (; code_starts_next(c->starts, at, end, &at, &how); at++) {
 		if (how != CODE_START_POINTED)
 			cut = at;

@@ -92,6 +92,19 @@ static void test_steps(void)
 	check_bound(build(&m, code.data, code.len), UNWIND_BOUND_STEPS);
 }
 
+/* Addresses up to the very last: what is added to them wraps. */
+static void test_last_addresses(void)
+{
+	_cleanup_(cfi_maker_deinitp) struct cfi_maker m;
+	const struct unwind_header *header;
+
+	cfi_maker_init(&m, 4096);
+	m.text.p_vaddr = UINT64_MAX - 4096;
+	header = build(&m, call_far, sizeof(call_far));
+	check_bound(header, UNWIND_BOUND_NR);
+	CHECK(header->derived_rows > 0);
+}
+
 int main(void)
 {
 	RUN(test_within);
@@ -99,6 +112,7 @@ int main(void)
 	RUN(test_code);
 	RUN(test_data);
 	RUN(test_steps);
+	RUN(test_last_addresses);
 	buf_deinit(&image);
 	return 0;
 }
