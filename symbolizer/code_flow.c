@@ -10,6 +10,7 @@
 #define WAITING_MAX 16384 /* ways that are to be followed yet */
 #define STEPS_A_BYTE 8 /* instructions, in the mean: all of them are read a few times over */
 #define ROUNDS_MAX 8 /* each finds calls that do not return */
+#define STATES_A_STEP 16 /* that are only looked at */
 #define LOG_MAX (1u << 18) /* instructions that one start leads to */
 #define BLAMES_MAX 64 /* calls that one start's way is cut at */
 #define NO_RETURNS_MAX (1u << 16)
@@ -43,8 +44,8 @@ struct code_flow {
 	size_t nr_log;
 	struct trial trial;
 	struct hashmap *no_returns; /* addresses of functions that do not return */
-	uint64_t
-		returned[CODE_FLOW_BYTES_MAX / 64]; /* bitmap: calls to here were taken to return */
+	/* Bitmap: calls to here were taken to return. */
+	uint64_t returned[CODE_FLOW_BYTES_MAX / 64];
 	/* The part in hand: */
 	struct code_bytes code;
 	uint64_t steps_left;
@@ -76,6 +77,14 @@ struct code_flow *code_flow_free(struct code_flow *flow)
 	hashmap_free(flow->no_returns);
 	free(flow);
 	return NULL;
+}
+
+static void spend(struct code_flow *c, uint64_t steps)
+{
+	if (steps > c->steps_left)
+		c->given_up = true;
+	else
+		c->steps_left -= steps;
 }
 
 static void wait_for(struct code_flow *c, uint32_t at)
@@ -198,10 +207,15 @@ static void step_call(struct code_flow *c, uint32_t at, const struct x86_insn *i
 {
 	uint64_t callee = c->code.from + at + (uint64_t)insn->target,
 		 offset = callee - c->code.from;
+	uint64_t looked_at = 0;
+	bool ends;
 
 	if (insn->has_target && is_no_return(c, callee))
 		return;
-	if (!code_starts_complete(c->starts) && code_ends_function(&c->code, at + insn->size))
+	ends = !code_starts_complete(c->starts) &&
+	       code_ends_function(&c->code, at + insn->size, &looked_at);
+	spend(c, looked_at);
+	if (ends)
 		return;
 	if (insn->has_target && offset < c->code.size)
 		c->returned[offset / 64] |= 1ULL << (offset & 63);
@@ -253,7 +267,7 @@ static void step(struct code_flow *c, uint32_t at)
 static void follow(struct code_flow *c)
 {
 	while (c->nr_waiting && !c->given_up && !c->trial.refuted) {
-		c->given_up = !c->steps_left--;
+		spend(c, 1);
 		step(c, c->waiting[--c->nr_waiting]);
 	}
 }
@@ -269,7 +283,9 @@ static bool blame(struct code_flow *c, uint32_t where)
 	for (uint32_t at = where; at > 0; at--) {
 		struct code_state *s = &c->states[at];
 
-		if (s->start)
+		if (at % STATES_A_STEP == 0)
+			spend(c, 1);
+		if (s->start || c->given_up)
 			return false;
 		if (!s->logged || !s->known || !s->behind_call || s->sp_lost || s->sp != sp)
 			continue;
@@ -427,7 +443,7 @@ static void forget(struct code_flow *c)
 {
 	for (uint32_t i = 0; i < c->code.size; i++)
 		c->states[i] = (struct code_state) { .no_return = c->states[i].no_return };
-	memset(c->returned, 0, sizeof(c->returned));
+	memset(c->returned, 0, (c->code.size + 63) / 64 * sizeof(*c->returned));
 	c->nr_waiting = c->nr_log = 0;
 }
 

@@ -20,11 +20,12 @@ bool code_looks_begun(const struct code_bytes *c, uint64_t at)
 }
 
 /* Is there a jump back to it? Compilers align the heads of loops, as they do functions. */
-static bool is_loop(const struct code_bytes *c, uint64_t head)
+static bool is_loop(const struct code_bytes *c, uint64_t head, uint64_t *steps)
 {
 	struct x86_insn insn;
 
 	for (uint64_t at = head; at < MIN(head + LOOP_BYTES, c->size); at += insn.size) {
+		++*steps;
 		if (!x86_decode(c->bytes + at, c->size - at, &insn))
 			return false;
 		if (insn.has_target && insn.flow != X86_CALL && at + (uint64_t)insn.target == head)
@@ -33,14 +34,15 @@ static bool is_loop(const struct code_bytes *c, uint64_t head)
 	return false;
 }
 
-bool code_ends_function(const struct code_bytes *c, uint64_t where)
+bool code_ends_function(const struct code_bytes *c, uint64_t where, uint64_t *steps)
 {
 	struct x86_insn insn;
 	bool padded = false;
 
 	while (where < c->size && x86_decode(c->bytes + where, c->size - where, &insn)) {
+		++*steps;
 		if (!insn.is_nop)
-			return padded ? !is_loop(c, where)
+			return padded ? !is_loop(c, where, steps)
 				      : (c->from + where) % FUNCTION_ALIGNMENT == 0 &&
 						code_looks_begun(c, where);
 		where += insn.size;

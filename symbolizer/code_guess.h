@@ -22,8 +22,9 @@ bool code_looks_begun(const struct code_bytes *c, uint64_t at);
 
 /*
  * In a stripped file: is what lies behind a call probably another function, which is not known since nobody calls it? That
- * is what a call that does not return is followed by: padding, or what only functions begin with.
+ * is what a call that does not return is followed by: padding, or what only functions begin with. *steps grows by the
+ * instructions that were looked at.
  */
-bool code_ends_function(const struct code_bytes *c, uint64_t where);
+bool code_ends_function(const struct code_bytes *c, uint64_t where, uint64_t *steps);
 
 #endif
