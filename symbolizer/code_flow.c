@@ -398,6 +398,7 @@ static void add_jump(struct table_jump *jump, const struct code_state *s)
 {
 	if (!jump->found || is_entry(&jump->state)) {
 		jump->state = *s;
+		jump->state.start = jump->state.sure = jump->state.behind_call = false;
 		jump->found = true;
 	} else if (!is_entry(s) && code_state_disagree(s, &jump->state)) {
 		jump->differ = true;

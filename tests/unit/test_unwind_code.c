@@ -125,6 +125,18 @@ static void test_label(void)
 	CHECK(rule_at(301) == SP(40) || rule_at(301) == UNWIND_GAP);
 }
 
+/* A jump table is all that a function begins with: what it leads to is part of it, and no function itself. */
+static void test_table_at_start(void)
+{
+	set_up();
+	PUT(256, "\xff\x24\xfd\0\0\0\0"); /* jmp *(, %rdi, 8) */
+	PUT(263, "\x53\x90\x5b\xc3"); /* push %rbx; nop; pop %rbx; ret */
+	PUT(267, "\x53\x90\x5b\xc3");
+	build();
+	CHECK_INT(rule_at(264), SP(16));
+	CHECK_INT(rule_at(268), SP(16));
+}
+
 /* Behind a return: a few bytes that something else reaches, or nothing. */
 static void test_short_gap(void)
 {
@@ -164,6 +176,7 @@ int main(void)
 	RUN(test_no_return);
 	RUN(test_blamed_call);
 	RUN(test_label);
+	RUN(test_table_at_start);
 	RUN(test_short_gap);
 	RUN(test_rounds);
 	buf_deinit(&image);
