@@ -12,6 +12,7 @@
 #define SPAN_BYTES_MAX (96u << 20) /* of addresses: a bit for each */
 #define SHARE_MIN 32 /* one part in so many of all code */
 #define SWEEP_BYTES_MAX (32u << 20) /* of stripped code that is read through for calls */
+#define NAME_BYTES_MAX 4096 /* of a symbol's: many may share a longer one */
 #define DATA_BYTES_MAX (32u << 20) /* of data that is read through for addresses */
 
 struct code_starts {
@@ -120,7 +121,7 @@ static void mark(const struct code_starts *s, uint64_t *bitmap, uint64_t address
 /* GCC's cold parts have symbols of functions, but are jumped to, with the frame of the function that they belong to. */
 static bool is_cold(const char *name)
 {
-	return name && strstr(name, ".cold");
+	return name && memmem(name, strnlen(name, NAME_BYTES_MAX), ".cold", 5);
 }
 
 static void read_symbols(struct code_starts *s, Elf_Scn *scn, const GElf_Shdr *shdr)
@@ -142,19 +143,23 @@ static void read_symbols(struct code_starts *s, Elf_Scn *scn, const GElf_Shdr *s
 	}
 }
 
-/* Both tables; s->complete: there is a .symtab. */
+/* Both tables, of which a file has one each; s->complete: there is a .symtab. */
 static void read_symbol_tables(struct code_starts *s)
 {
+	bool dynamic = false;
 	Elf_Scn *scn = NULL;
 
 	while ((scn = elf_nextscn(s->elf, scn))) {
 		GElf_Shdr shdr;
+		bool *done;
 
 		if (!gelf_getshdr(scn, &shdr) ||
 		    (shdr.sh_type != SHT_SYMTAB && shdr.sh_type != SHT_DYNSYM))
 			continue;
-		s->complete |= shdr.sh_type == SHT_SYMTAB;
-		read_symbols(s, scn, &shdr);
+		done = shdr.sh_type == SHT_SYMTAB ? &s->complete : &dynamic;
+		if (!*done)
+			read_symbols(s, scn, &shdr);
+		*done = true;
 	}
 }
 
