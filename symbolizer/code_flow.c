@@ -454,7 +454,6 @@ bool code_flow_follow(struct code_flow *c, const uint8_t *bytes, uint64_t from, 
 					.from = from,
 					.size = MIN(size, CODE_FLOW_BYTES_MAX) };
 	memset(c->states, 0, c->code.size * sizeof(*c->states));
-	c->nr_log = 0;
 	c->given_up = false;
 	c->steps_left = (uint64_t)c->code.size * STEPS_A_BYTE;
 	for (int round = 0; round < ROUNDS_MAX; round++) {

@@ -129,7 +129,10 @@ void code_state_apply(struct code_state *s, const struct x86_insn *insn)
 		save_fp(s, insn->value);
 		break;
 	case X86_LOAD_FP:
-		load_fp(s, s->sp - insn->value / WORD);
+		if (insn->value % WORD)
+			lose_fp(s);
+		else
+			load_fp(s, s->sp - insn->value / WORD);
 		break;
 	case X86_ZERO_FP:
 		zero_fp(s);

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define PADDING_MAX 15 /* between functions */
 #define CONTEXT_ENTRY_BYTES 3
 
 struct unwind_code {
@@ -56,7 +55,7 @@ static bool is_padding(const uint8_t *code, uint32_t size)
 {
 	struct x86_insn insn;
 
-	if (size > PADDING_MAX)
+	if (size > UNWIND_PADDING_MAX)
 		return false;
 	for (uint32_t at = 0; at < size; at += insn.size) {
 		if (!code[at])

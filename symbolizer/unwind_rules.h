@@ -11,6 +11,8 @@
 #include "bpf/unwind_table.h"
 #include "symbolizer/cfi.h"
 
+#define UNWIND_PADDING_MAX 15 /* between functions: not worth a row, since nothing runs there */
+
 struct unwind_machine {
 	uint16_t elf_machine;
 	struct cfi_registers registers;

@@ -15,7 +15,6 @@
 
 #define CIES_CACHED                                                                                \
 	64 /* by a hash of their offset; files have a handful, large ones hundreds in order */
-#define PADDING_MAX 15 /* between functions: not worth a row, since nothing runs there */
 #define CONTEXT_BYTES_MAX 64 /* of a function that begins a context's stack */
 
 /* A CIE that has been read and run. */
@@ -189,7 +188,7 @@ static void walk(struct builder *b, const struct cfi_index *index, uint64_t from
 			start--;
 		if (start >= end)
 			continue;
-		if (start > at + PADDING_MAX || (start > at && at == from))
+		if (start > at + UNWIND_PADDING_MAX || (start > at && at == from))
 			gap(b, at, start);
 		if (start > at && begins_context(b, &fde, start, end))
 			add_rule(b, start - 1, UNWIND_ROOT);

@@ -64,6 +64,9 @@ code=$here/corpus/fuzz_unwind/code
 gcc -Os -ffreestanding -fno-asynchronous-unwind-tables -fno-stack-protector -fno-pie -no-pie -nostdlib -static \
 	-Wl,-z,noseparate-code -Wl,--build-id=none -o "$code" code.c
 strip -o "$code-stripped" "$code"
+# The same at the very last addresses: p_vaddr of the first program header.
+cp "$code-stripped" "$code-last"
+printf '\0\375\377\377\377\377\377\377' | dd of="$code-last" bs=1 seek=80 conv=notrunc status=none
 objcopy -O binary -j .text "$code" "$here/corpus/fuzz_x86_insn/compiled"
 cat > odd.s <<'S'
 .text
