@@ -35,7 +35,7 @@ struct symbolize_jit {
 	struct request *requests;
 	size_t nr_requests, pending;
 	uint32_t mapping;
-	bool has_mapping;
+	bool abandoned; /* it was freed while requests were under way: the last answer does it */
 };
 
 static int compare_keys(const void *a, const void *b)
@@ -117,6 +117,24 @@ static int add_answer(struct symbolize_jit *s, const struct jit_key *key,
 	return r;
 }
 
+static void release(struct symbolize_jit *s)
+{
+	hashmap_free(s->locations);
+	free(s->keys);
+	free(s->requests);
+	free(s);
+}
+
+struct symbolize_jit *symbolize_jit_free(struct symbolize_jit *s)
+{
+	if (!s)
+		return NULL;
+	s->abandoned = true;
+	if (!s->pending)
+		release(s);
+	return NULL;
+}
+
 static int send(struct request *request);
 
 static void on_frames(enum symclient_status status, const struct symbolizer_result *result,
@@ -126,6 +144,11 @@ static void on_frames(enum symclient_status status, const struct symbolizer_resu
 	struct symbolize_jit *s = request->s;
 
 	s->pending--;
+	if (s->abandoned) {
+		if (!s->pending)
+			release(s);
+		return;
+	}
 	if (status == SYMCLIENT_LOST && request->attempts < ATTEMPTS && !send(request))
 		return;
 	if (status != SYMCLIENT_OK || result->nr_answers != request->nr)
@@ -239,17 +262,6 @@ int symbolize_jit_new(struct symbolize_jit **ret, struct symclient *symbolizer,
 		return r;
 	*ret = TAKE_PTR(s);
 	return 0;
-}
-
-struct symbolize_jit *symbolize_jit_free(struct symbolize_jit *s)
-{
-	if (!s)
-		return NULL;
-	hashmap_free(s->locations);
-	free(s->keys);
-	free(s->requests);
-	free(s);
-	return NULL;
 }
 
 size_t symbolize_jit_pending(const struct symbolize_jit *s)
