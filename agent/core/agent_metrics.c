@@ -246,7 +246,11 @@ static void add_tables(struct agent *a, struct buf *b)
 /* What the tables that came lack, by their own account. */
 static void add_unwind_lacks(const struct tables_counts *c, struct buf *b)
 {
-	static const char *const bounds[] = { "span", "code", "data", "steps", "rounds", "memory" };
+	static const char *const bounds[] = {
+		[UNWIND_BOUND_SPAN] = "span",     [UNWIND_BOUND_CODE] = "code",
+		[UNWIND_BOUND_DATA] = "data",     [UNWIND_BOUND_STEPS] = "steps",
+		[UNWIND_BOUND_ROUNDS] = "rounds", [UNWIND_BOUND_MEMORY] = "memory",
+	};
 	_Static_assert(ARRAY_SIZE(bounds) == UNWIND_BOUND_NR, "each has a name");
 
 	family(b, "unwind_table_lacks_total", "counter",

@@ -7,9 +7,8 @@
 #define MIB (1ull << 20)
 #define PROGRAMS (8 * MIB) /* PSS of four idle processes, with room */
 #define SCRATCH_PER_CPU (64ull << 10) /* the kernel side's working memory */
-#define CACHE_PER_CPU_MIN                                                                          \
-	(41ull                                                                                     \
-	 << 10) /* one element of a per-CPU array, the most that it may have, and a small one */
+/* One element of a per-CPU array, the most that it may have, and a small one. */
+#define CACHE_PER_CPU_MIN (41ull << 10)
 #define CHILD_MIN (32 * MIB) /* rather one child that can read a large file than two that cannot */
 #define SHARED_MIN (6 * MIB) /* below: a ring under 1 MiB loses samples */
 

@@ -17,9 +17,7 @@
 #include "bpf/unwind_table.h"
 
 #define SLABS_MAX 65535u /* a place has 16 bits for the slab */
-#define RULE_CHUNK_BYTES 32768u /* struct rule_chunk of bpf/tables.h */
 #define RULE_CHUNKS_MAX 4u /* 8,192 rules: more only miss the CPU's own caches */
-#define NEAR_RULES_BYTES 8256u /* struct near_rules */
 #define NEAR_BLOCKS_MAX 16u /* one for each address space that a CPU remembers */
 
 static char libbpf_says[512];
@@ -118,30 +116,29 @@ uint32_t sampler_outer_entries(const struct sampler_config *config)
 	return (uint32_t)MIN(MAX(slabs, 1u), (uint64_t)SLABS_MAX) + 1;
 }
 
-/* The largest power of two, 1 at least, of which so many fit. */
-static uint32_t blocks_in(uint64_t bytes, uint32_t block_bytes, uint32_t max)
+/* The largest power of two, 1 at least and max at most, of the map's elements that so many bytes have room for. */
+static uint32_t elements_in(uint64_t bytes, const struct bpf_map *map, uint32_t max)
 {
+	uint64_t size = bpf_map__value_size(map);
 	uint32_t nr = 1;
 
-	while (nr < max && 2ULL * nr * block_bytes <= bytes)
+	while (nr < max && 2 * nr * size <= bytes)
 		nr *= 2;
 	return nr;
 }
 
-static uint32_t near_blocks(const struct sampler_config *config)
+/* Divides a CPU's cache of rules: at most a half is near, and at least a chunk is not. */
+static void divide_rules(struct sampler *s, uint64_t bytes)
 {
-	uint64_t bytes = config->rule_cache_bytes;
+	const struct bpf_map *chunks = s->bpf->maps.rules, *near = s->bpf->maps.near_rules;
+	uint64_t chunk_bytes = bpf_map__value_size(chunks), near_bytes;
+	uint32_t nr_near =
+		elements_in(MIN(bytes / 2, bytes - MIN(bytes, chunk_bytes)), near, NEAR_BLOCKS_MAX);
 
-	bytes = MIN(bytes / 2, bytes - MIN(bytes, RULE_CHUNK_BYTES));
-	return blocks_in(bytes, NEAR_RULES_BYTES, NEAR_BLOCKS_MAX);
-}
-
-static uint32_t rule_chunks(const struct sampler_config *config)
-{
-	uint64_t near = near_blocks(config) * (uint64_t)NEAR_RULES_BYTES;
-
-	return blocks_in(config->rule_cache_bytes - MIN(near, config->rule_cache_bytes),
-			 RULE_CHUNK_BYTES, RULE_CHUNKS_MAX);
+	near_bytes = (uint64_t)nr_near * bpf_map__value_size(near);
+	s->bpf->rodata->near_blocks = nr_near;
+	s->bpf->rodata->rule_chunks =
+		elements_in(bytes - MIN(bytes, near_bytes), chunks, RULE_CHUNKS_MAX);
 }
 
 static int size_maps(struct sampler *s, const struct sampler_config *config)
@@ -155,8 +152,8 @@ static int size_maps(struct sampler *s, const struct sampler_config *config)
 		{ s->bpf->maps.cgroups, config->max_cgroups },
 		{ s->bpf->maps.slabs, sampler_outer_entries(config) },
 		{ s->bpf->maps.tables, config->max_tables },
-		{ s->bpf->maps.rules, rule_chunks(config) },
-		{ s->bpf->maps.near_rules, near_blocks(config) },
+		{ s->bpf->maps.rules, s->bpf->rodata->rule_chunks },
+		{ s->bpf->maps.near_rules, s->bpf->rodata->near_blocks },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
@@ -179,8 +176,7 @@ int sampler_load(struct sampler *s, const struct sampler_config *config, struct 
 	s->bpf->rodata->ring_bytes = config->ring_bytes;
 	if (getrandom((void *)&s->bpf->rodata->hash_seed, 8, GRND_NONBLOCK) != 8)
 		s->bpf->rodata->hash_seed = clock_boot_ns();
-	s->bpf->rodata->rule_chunks = rule_chunks(config);
-	s->bpf->rodata->near_blocks = near_blocks(config);
+	divide_rules(s, config->rule_cache_bytes);
 	r = size_maps(s, config);
 	if (!r)
 		r = sampler_bpf__load(s->bpf);
