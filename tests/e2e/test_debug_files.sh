@@ -8,11 +8,12 @@ need objcopy
 need unshare
 need pivot_root
 
-# A root of its own, as a container has, with one static program and what is put beside it.
+# A root of its own, as a container has, with one static program and what is put beside it. Its build ID is this run's own: a
+# part of what is put there is put into the host's root, where others would find it.
 root=$work/root
 mkdir -p "$root/bin" "$root/old" "$root/usr/lib/debug/.build-id"
-gcc -O2 -g -static -fno-omit-frame-pointer -Wl,--build-id=sha1 -o "$work/whole" "$tree/tests/fixtures/hot.c"
-gcc -O1 -g -static -fno-omit-frame-pointer -Wl,--build-id=sha1 -o "$work/other" "$tree/tests/fixtures/hot.c"
+gcc -O2 -g -static -fno-omit-frame-pointer -Wl,--build-id=uuid -o "$work/whole" "$tree/tests/fixtures/hot.c"
+gcc -O1 -g -static -fno-omit-frame-pointer -Wl,--build-id=uuid -o "$work/other" "$tree/tests/fixtures/hot.c"
 for program in whole other; do
 	objcopy --only-keep-debug "$work/$program" "$work/$program.debug"
 done

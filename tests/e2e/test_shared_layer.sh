@@ -5,9 +5,10 @@
 need_root
 for tool in gcc objcopy unshare pivot_root; do need $tool; done
 
-# One program under two names, to tell its processes apart, and two roots that have it.
+# One program under two names, to tell its processes apart, and two roots that have it. Its build ID is this run's own: the
+# host's root is looked in, too, where another test may have put a debug file of the same source.
 mkdir -p "$work/layer"
-gcc -O2 -g -static -fno-omit-frame-pointer -Wl,--build-id=sha1 -o "$work/whole" "$tree/tests/fixtures/hot.c"
+gcc -O2 -g -static -fno-omit-frame-pointer -Wl,--build-id=uuid -o "$work/whole" "$tree/tests/fixtures/hot.c"
 objcopy --only-keep-debug "$work/whole" "$work/right"
 sed 's/hot_most/evilname/g' "$work/right" >"$work/forged"
 strip -o "$work/layer/alice" "$work/whole"
