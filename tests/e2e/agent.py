@@ -150,7 +150,9 @@ def running(state, *options):
     agent = Agent("--window", "2s", "--watch-window", "1s", "--rate", "97", *options, folder=state)
     try:
         yield agent.start()
-        check(agent.stop() == 0, "it ends with an error")
+        status = agent.stop()
+        if status:
+            agent.fail(f"it ends with {status}")
     finally:
         if agent.process.poll() is None:
             agent.kill()

@@ -50,12 +50,13 @@ refused 0 'loss equation: balanced' "$fleetprof" record -F "$limit" -d 0.5 -o "$
 record_refused 1 'there is no process 2147483647' -p 2147483647
 record_refused 1 'there is no container no-such-container' --container no-such-container -o "$work/x.folded"
 record_refused 1 'there is no cgroup /no/such' --cgroup /no/such -o "$work/x.folded"
-# not_run STATUS PATTERN COMMAND…: that is all it says, and there is no profile of nothing.
+# not_run STATUS PATTERN COMMAND…: it says so once, and there is no profile of nothing.
 not_run() {
 	status=$1 pattern=$2
 	shift 2
 	record_refused "$status" "$pattern" -o "$work/none.folded" -- "$@"
-	[ "$(wc -l <"$work/record.log")" = 1 ] || fail "it says more than that $1 cannot be run"
+	[ "$(grep -c "$1" "$work/record.log")" = 1 ] || fail "it says more than once that $1 cannot be run"
+	! grep -q '^loss equation' "$work/record.log" || fail "it tells of a recording of what did not run"
 	[ ! -e "$work/none.folded" ] || fail "there is a profile of what did not run"
 }
 not_run 127 'cannot run /no/such/command: No such file' /no/such/command

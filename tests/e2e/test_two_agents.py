@@ -8,7 +8,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from agent import BUILD, check, metric, running
+from agent import BUILD, check, metric, running, skip
 
 WARNING = "another agent runs on this host, process "
 
@@ -19,6 +19,8 @@ def doctor():
 
 
 def main():
+    if "none runs" not in doctor()["what"]:
+        skip("an agent runs on this host already")
     with contextlib.ExitStack() as rest:
         one, two = (rest.enter_context(tempfile.TemporaryDirectory(prefix="fleetprof-e2e.")) for _ in range(2))
         with running(one) as first:
