@@ -192,7 +192,6 @@ static void move_to_huge_pages(void)
 		need(!mprotect(copy, HUGE, PROT_READ | PROT_EXEC));
 		need(mremap(copy, HUGE, HUGE, MREMAP_MAYMOVE | MREMAP_FIXED, here) == here);
 		run_at("anon", here);
-		munmap(copy - HUGE, HUGE);
 		need(mmap(here, HUGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
 		     here);
 	}

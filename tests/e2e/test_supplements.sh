@@ -101,7 +101,6 @@ rm "$root"/src/obj/* "$root/bin/split.dwp"
 # In the host's root the paths are as they are.
 mkdir "$work/host"
 cp "$work"/dwo/* "$work/host"
-sed 's/2 \* CLOCKS/1 * CLOCKS/' "$root/src/main.c" >"$work/host/main.c"
 cp "$root"/src/u[1-9].c "$work/host"
 cd "$work/host"
 main_of 1 2 3 4 5 6 7 8 9 >main.c
