@@ -1,27 +1,12 @@
 /* Code that nothing describes, and too much of it: bounded, and each bound that is reached is counted. */
-#include "proto/unwind_image.h"
-#include "symbolizer/symbolizer.h"
-#include "tests/fixtures/cfi_maker.h"
+#include "tests/fixtures/table_maker.h"
 #include "tests/test.h"
-
-#include <unistd.h>
 
 static struct buf image;
 
-/* Builds the table of m's file, with code at the beginning of its text. */
 static const struct unwind_header *build(const struct cfi_maker *m, const void *code, size_t size)
 {
-	_cleanup_(symbolizer_file_freep) struct symbolizer_file *file = NULL;
-	_cleanup_(closep) int fd = -1;
-
-	CHECK_INT(cfi_maker_file(m, UINT64_MAX, &fd), 0);
-	CHECK_INT(pwrite(fd, code, size, CFI_MAKER_TEXT), size);
-	CHECK_INT(symbolizer_file_new(&file, fd, NULL), 0);
-	buf_deinit(&image);
-	buf_init(&image, UNWIND_IMAGE_BYTES_MAX);
-	CHECK_INT(symbolizer_file_unwind(file, &image), 0);
-	CHECK(unwind_image_check(image.data, image.len));
-	return (const void *)image.data;
+	return table_make(&image, m, UINT64_MAX, code, size);
 }
 
 /* This bound was reached, and no other. */

@@ -1,8 +1,6 @@
 /* Call frame information that lies about sizes, ranges and itself: bounded, counted, and never believed. */
-#include "proto/unwind_image.h"
-#include "symbolizer/symbolizer.h"
 #include "symbolizer/unwind_rows.h"
-#include "tests/fixtures/cfi_maker.h"
+#include "tests/fixtures/table_maker.h"
 #include "tests/test.h"
 
 #include <malloc.h>
@@ -19,28 +17,12 @@ static const struct unwind_header *header(void)
 /* Builds the table of m's file, whose size is not above size_max. */
 static void build(const struct cfi_maker *m, uint64_t size_max)
 {
-	_cleanup_(symbolizer_file_freep) struct symbolizer_file *file = NULL;
-	_cleanup_(closep) int fd = -1;
-
-	CHECK_INT(cfi_maker_file(m, size_max, &fd), 0);
-	CHECK_INT(symbolizer_file_new(&file, fd, NULL), 0);
-	buf_deinit(&image);
-	buf_init(&image, UNWIND_IMAGE_BYTES_MAX);
-	CHECK_INT(symbolizer_file_unwind(file, &image), 0);
-	CHECK(unwind_image_check(image.data, image.len));
+	table_make(&image, m, size_max, NULL, 0);
 }
 
-/* The rule for an offset of the text. */
 static uint64_t rule_at(uint64_t offset)
 {
-	struct unwind_iterator it = UNWIND_ITERATOR_NULL;
-	uint64_t at, rule, found = UNWIND_GAP;
-
-	while (unwind_image_next(image.data, &it, &at, &rule)) {
-		if (at <= CFI_MAKER_TEXT + offset)
-			found = rule;
-	}
-	return found;
+	return table_rule_at(&image, offset);
 }
 
 #define SP(offset) (UNWIND_SP | (offset) / 8 << 8)

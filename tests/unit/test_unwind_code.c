@@ -1,10 +1,6 @@
 /* Rows from code alone: what calls that do not return, and starts that are none, do not spoil. */
-#include "proto/unwind_image.h"
-#include "symbolizer/symbolizer.h"
-#include "tests/fixtures/cfi_maker.h"
+#include "tests/fixtures/table_maker.h"
 #include "tests/test.h"
-
-#include <unistd.h>
 
 #define TEXT_BYTES 8192
 #define SP(offset) (UNWIND_SP | (offset) / 8 << 8)
@@ -34,31 +30,15 @@ static void set_up(void)
 
 static const struct unwind_header *build(void)
 {
-	_cleanup_(symbolizer_file_freep) struct symbolizer_file *file = NULL;
 	_cleanup_(cfi_maker_deinitp) struct cfi_maker m;
-	_cleanup_(closep) int fd = -1;
 
 	cfi_maker_init(&m, TEXT_BYTES);
-	CHECK_INT(cfi_maker_file(&m, UINT64_MAX, &fd), 0);
-	CHECK_INT(pwrite(fd, text, sizeof(text), CFI_MAKER_TEXT), sizeof(text));
-	CHECK_INT(symbolizer_file_new(&file, fd, NULL), 0);
-	buf_deinit(&image);
-	buf_init(&image, UNWIND_IMAGE_BYTES_MAX);
-	CHECK_INT(symbolizer_file_unwind(file, &image), 0);
-	CHECK(unwind_image_check(image.data, image.len));
-	return (const void *)image.data;
+	return table_make(&image, &m, UINT64_MAX, text, sizeof(text));
 }
 
 static uint64_t rule_at(uint64_t offset)
 {
-	struct unwind_iterator it = UNWIND_ITERATOR_NULL;
-	uint64_t at, rule, found = UNWIND_GAP;
-
-	while (unwind_image_next(image.data, &it, &at, &rule)) {
-		if (at <= CFI_MAKER_TEXT + offset)
-			found = rule;
-	}
-	return found & ~0x30ULL; /* but for the frame pointer */
+	return table_rule_at(&image, offset) & ~0x30ULL; /* but for the frame pointer */
 }
 
 /* sub $0x18, %rsp; call 512; and what is behind it, which ends in a return */
