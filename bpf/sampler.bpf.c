@@ -142,12 +142,6 @@ static __always_inline void kernel_stack(struct bpf_perf_event_data *ctx, struct
 	bpf_loop((u32)size / 8, convert_kernel_word, &u, 0);
 }
 
-static __always_inline void end_without_stack(struct scratch *s, enum end_reason end)
-{
-	s->head.end_reason = end;
-	push_word(s, FRAME_MAKE_MARK(FRAME_MARK_END, end));
-}
-
 static __always_inline void walk_user(struct scratch *s, struct counters *c,
 				      struct task_struct *task, u64 mode)
 {

@@ -333,6 +333,12 @@ static long unwind_frame(u32 index, struct unwind_context *u)
 	return w->end != END_NONE;
 }
 
+static __always_inline void end_without_stack(struct scratch *s, enum end_reason end)
+{
+	s->head.end_reason = end;
+	push_word(s, FRAME_MAKE_MARK(FRAME_MARK_END, end));
+}
+
 /* Adds the user part of the stack to s->words, and a mark where it is not complete. The walk has its registers. */
 static __always_inline void unwind_user(struct scratch *s, struct counters *c)
 {
@@ -340,8 +346,10 @@ static __always_inline void unwind_user(struct scratch *s, struct counters *c)
 	const struct absent_page *absent = absent_page_of(s);
 	struct walk *w = &s->walk;
 
-	if (!u.near)
-		return; /* an array has its elements; the verifier cannot know */
+	if (!u.near) { /* an array has its elements; the verifier cannot know */
+		end_without_stack(s, END_NO_TABLE);
+		return;
+	}
 	read_near_ahead(u.near);
 	w->exact = true;
 	w->window_len = 0;
